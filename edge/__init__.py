@@ -1,0 +1,1 @@
+"""The edge agent: thin I/O shells around pure parts."""

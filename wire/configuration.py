@@ -1,0 +1,77 @@
+"""What goes down to an edge: one revisioned document by list, changes by watch."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+from wire.alert import Hazard
+from wire.time import REAL, Timeline
+
+
+class DeviceConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """One device as its edge must know it."""
+
+    id: str
+    site: str
+    profile: str  # vendor/model
+    name: str = ""
+    building: str | None = None
+    zone: str | None = None
+    hazard: Hazard | None = None  # None: the profile's
+    timeline: str = REAL
+    enabled: bool = True
+    parameters: dict[str, float] = {}  # mounting_height_m, baseline_frequency_hz …
+    rules: dict[str, dict[str, Any] | None] = {}  # over the profile's; None takes a rule away
+    credential: str | None = None  # bcrypt hash of the device's MQTT password
+
+
+class DrillConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """A drill that the cloud issued; its exercise id is known for good, its clock only while it runs."""
+
+    id: str
+    state: Literal["running", "paused", "ended"]
+    timeline: Timeline
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person decided on an alarm; carried out once, never after its expiry."""
+
+    id: str
+    verb: Literal["acknowledge", "reset", "shelve", "unshelve"]
+    alarm_id: str
+    episode: int
+    author: str
+    issued_at: datetime
+    expires_at: datetime
+    until: datetime | None = None  # end of a shelving
+    note: str = ""
+
+
+class DecisionReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a decision at the edge."""
+
+    decision: str
+    result: Literal["done", "expired", "refused"]
+    reason: str = ""
+    reported_at: datetime
+
+
+class EdgeDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """The list: everything an edge needs, as of one revision."""
+
+    edge: str
+    revision: int
+    devices: list[DeviceConfig] = []
+    timelines: list[Timeline] = []
+    drills: list[DrillConfig] = []
+    decisions: list[Decision] = []  # pending ones
+
+
+class EdgeChange(msgspec.Struct, frozen=True, kw_only=True):
+    """One step of the watch. `value` is None for a deletion; its type follows `kind`."""
+
+    revision: int
+    kind: Literal["device", "timeline", "drill", "decision"]
+    key: str
+    value: msgspec.Raw | None = None
