@@ -5,7 +5,6 @@ import socket
 from pathlib import Path
 
 import pytest
-
 from required import absent
 
 ROOT = Path(__file__).parent.parent

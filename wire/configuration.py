@@ -1,12 +1,18 @@
 """What goes down to an edge: one revisioned document by list, changes by watch."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 from wire.alert import Hazard
 from wire.time import REAL, Timeline
+
+if TYPE_CHECKING:
+    _RawOrNone = msgspec.Raw | None
+else:
+    # msgspec reads a union with Raw as null alone; EdgeChange turns the bytes `null` into None itself
+    _RawOrNone = msgspec.Raw
 
 
 class DeviceConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,4 +80,9 @@ class EdgeChange(msgspec.Struct, frozen=True, kw_only=True):
     revision: int
     kind: Literal["device", "timeline", "drill", "decision"]
     key: str
-    value: msgspec.Raw | None = None
+    value: _RawOrNone = None
+
+    def __post_init__(self) -> None:
+        """Make an explicit null a deletion too."""
+        if self.value is not None and bytes(self.value) == b"null":
+            msgspec.structs.force_setattr(self, "value", None)

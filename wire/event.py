@@ -27,8 +27,9 @@ class CloudEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     type: str
     time: str
     data: msgspec.Raw
-    specversion: Literal["1.0"] = "1.0"
-    datacontenttype: str = "application/json"
+    # by factory, so that `omit_defaults` keeps them: CloudEvents requires specversion in every event
+    specversion: Literal["1.0"] = msgspec.field(default_factory=lambda: "1.0")
+    datacontenttype: str = msgspec.field(default_factory=lambda: "application/json")
     exercise: str | None = None  # extension attributes are lower case
     replayed: bool = False
 

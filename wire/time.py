@@ -7,12 +7,13 @@ made of segments; `ts` is scenario time on that clock.
 
 import time
 from bisect import bisect_right
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 
 REAL = "real"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LAST_MS = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z, the last instant RFC 3339 can say
 
 
@@ -37,7 +38,7 @@ def parse_instant(value: Any) -> int:
             raise ValueError(f"'{value[:40]}' is not an RFC 3339 instant") from None
         if parsed.tzinfo is None:
             raise ValueError(f"'{value[:40]}' has no offset: write Z or +08:00")
-        return round(parsed.timestamp() * 1000)
+        return to_ms(parsed)
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= LAST_MS:
         return int(value)
     raise ValueError(f"{value!r:.40} is neither RFC 3339 text nor epoch milliseconds")
@@ -45,12 +46,13 @@ def parse_instant(value: Any) -> int:
 
 def to_datetime(ms: int) -> datetime:
     """Aware UTC."""
-    return datetime.fromtimestamp(ms / 1000, UTC)
+    return EPOCH + timedelta(milliseconds=ms)
 
 
 def to_ms(instant: datetime) -> int:
-    """Epoch milliseconds of an aware datetime."""
-    return round(instant.timestamp() * 1000)
+    """Epoch milliseconds of an aware datetime; exact, where floating-point seconds are not."""
+    since = instant - EPOCH
+    return since.days * 86_400_000 + since.seconds * 1000 + round(since.microseconds / 1000)
 
 
 def format_instant(ms: int) -> str:
