@@ -1,0 +1,101 @@
+"""Readings a second through `Engine.step` on one core, against what numpy needs to compare them with a threshold.
+
+    python benchmarks/rules_step.py [--rounds N]
+
+The floor compares each value with one constant and counts: no state, no time, no order. The ratio says what
+hysteresis, holds, quality, lateness, silence and restartable state cost over that.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from rules.columns import Columns  # noqa: E402
+from rules.declaration import resolve  # noqa: E402
+from rules.engine import DeviceRules, Engine  # noqa: E402
+from wire.alert import Hazard  # noqa: E402
+
+T0 = 1_780_000_000_000
+POINTS = {Hazard.SMOKE: ("obscuration", "temperature", "co", "battery"), Hazard.WATER_LEVEL: ("level", "battery")}
+MAIN = {Hazard.SMOKE: "obscuration", Hazard.WATER_LEVEL: "level"}
+
+
+def engine_of(hazard: Hazard, count: int) -> tuple[Engine, np.ndarray, float]:
+    rules = resolve(hazard, POINTS[hazard], 10.0)
+    names = [f"d{number}" for number in range(count)]
+    began = time.perf_counter()
+    engine = Engine()
+    engine.configure([DeviceRules(name, rules, POINTS[hazard]) for name in names])
+    channels = np.array([engine.channel(name, MAIN[hazard]) for name in names], dtype=np.int32)
+    return engine, channels, time.perf_counter() - began
+
+
+def values(kind: str, rng: np.random.Generator, count: int, round_: int) -> np.ndarray:
+    calm = np.abs(rng.normal(0.005, 0.004, count))
+    if kind == "one in a hundred in alarm":
+        calm[::100] = 0.5
+    if kind == "all stirring":
+        calm = 0.2 + 0.2 * np.sin(np.arange(count) + round_ / 3)
+    return calm
+
+
+def timed(call: Callable[[], object]) -> float:
+    began = time.process_time()
+    call()
+    return time.process_time() - began
+
+
+def measure(hazard: Hazard, devices: int, per_device: int, kind: str, rounds: int) -> tuple[float, float]:
+    """Seconds of processor time a batch takes, of the engine and of the floor (medians)."""
+    engine, channels, _ = engine_of(hazard, devices)
+    rng = np.random.default_rng(1)
+    channel = np.repeat(channels, per_device)
+    took, floor = [], []
+    warm = 1 + 1000 // (10 * per_device)
+    for round_ in range(warm + rounds):
+        start = T0 + 10_000 * per_device * round_
+        ts = np.tile(start + 10_000 * np.arange(per_device), devices)
+        columns = Columns.of(channel, ts, values(kind, rng, devices * per_device, round_))
+        seconds = timed(lambda columns=columns: engine.step(columns))  # type: ignore[misc]
+        if round_ >= warm:
+            took.append(seconds)
+            floor.append(
+                timed(lambda columns=columns: [np.count_nonzero(columns.value > 0.15) for _ in range(100)]) / 100
+            )  # type: ignore[misc]
+    return float(np.median(took)), float(np.median(floor))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=15)
+    options = parser.parse_args()
+    print("| family | devices | readings a batch | what they say | ms a batch | readings/s per core | x the floor |")
+    print("|---|---|---|---|---|---|---|")
+    for hazard, devices, per_device, kind in (
+        (Hazard.SMOKE, 100, 1, "calm"),
+        (Hazard.SMOKE, 100, 1, "all stirring"),
+        (Hazard.SMOKE, 10_000, 1, "calm"),
+        (Hazard.SMOKE, 10_000, 1, "one in a hundred in alarm"),
+        (Hazard.SMOKE, 10_000, 1, "all stirring"),
+        (Hazard.WATER_LEVEL, 10_000, 1, "calm"),
+        (Hazard.SMOKE, 1, 10_000, "all stirring"),
+        (Hazard.WATER_LEVEL, 1, 10_000, "all stirring"),
+    ):
+        took, floor = measure(hazard, devices, per_device, kind, options.rounds)
+        count = devices * per_device
+        print(f"| {hazard} | {devices} | {count} | {kind} | {took * 1000:.2f} | {count / max(took, 1e-9):,.0f} "
+              f"| {took / max(floor, 1e-9):,.0f} |")  # fmt: skip
+    _, _, seconds = engine_of(Hazard.SMOKE, 10_000)
+    print(f"\nA table of 10,000 devices is taken in {seconds:.2f} s.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

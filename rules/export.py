@@ -1,0 +1,132 @@
+"""State rows in and out: what the edge's journal keeps, so that a restart goes on where it was.
+
+A row that has settled (nothing on, nothing held; only its newest time moves) is written no oftener than once in a
+while: at 500 readings a second that is the difference between megabytes and gigabytes a day on a flash card. What is
+lost with it after a crash is at most that much of "newest", which decides no alarm.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from rules import condition, rate
+from rules.columns import Change
+from rules.condition import NEVER
+from rules.table import Entity, Slot, Table, row_key
+from wire.alert import Hazard, Verb
+
+FORMAT = 1
+_CHECK = np.dtype([("format", "u1"), ("rule", "u4"), ("hazard", "S16")])
+_HEAD = np.dtype([("format", "u1"), ("seen", "i8")])
+
+
+def collect(table: Table, settle_ms: int) -> dict[str, bytes]:
+    """Rows touched since the last call and worth writing."""
+    out: dict[str, bytes] = {}
+    numbers = np.flatnonzero(table.touched)
+    table.touched[numbers] = False
+    if len(numbers):
+        rows, saved = table.state[numbers], table.saved[numbers]
+        quiet = condition.is_quiet(rows, table.settings[numbers])
+        moved = rows["newest"] - np.where(saved["newest"] == NEVER, NEVER // 2, saved["newest"])
+        keep = ~quiet | ~saved["quiet"] | (rows["opened"] != saved["opened"]) | (moved >= settle_ms)
+        chosen = numbers[keep]
+        for number in chosen.tolist():
+            slot = table.slots[number]
+            entity = table.by_index[slot.entity] if slot is not None else None
+            if slot is not None and entity is not None:
+                out[row_key(entity.exercise, entity.device, slot.rule.id)] = pack(table, number, slot)
+        table.saved["quiet"][chosen] = quiet[keep]
+        table.saved["newest"][chosen] = rows["newest"][keep]
+        table.saved["opened"][chosen] = rows["opened"][keep]
+    indices = np.flatnonzero(table.touched_seen)
+    table.touched_seen[indices] = False
+    saved_seen = np.where(table.saved_seen[indices] == NEVER, NEVER // 2, table.saved_seen[indices])
+    for index in indices[table.seen[indices] - saved_seen >= settle_ms].tolist():
+        entity = table.by_index[index]
+        if entity is not None:
+            head = np.array((FORMAT, table.seen[index]), dtype=_HEAD)
+            out[row_key(entity.exercise, entity.device)] = head.tobytes()
+            table.saved_seen[index] = table.seen[index]
+    return out
+
+
+def pack(table: Table, number: int, slot: Slot) -> bytes:
+    """One state row, with its ring of kept readings if the rule has one."""
+    head = np.array((FORMAT, slot.check, slot.rule.hazard.encode()), dtype=_CHECK)
+    row: bytes = head.tobytes() + table.state[number].tobytes()
+    ring = int(table.settings["ring"][number])
+    return row + bytes(table.rings[ring].tobytes()) if ring >= 0 else row
+
+
+def unpack(table: Table, number: int, slot: Slot, row: bytes) -> bool:
+    """Take a row that `pack` gave; of another rule than the slot's only the episode. False: not readable."""
+    size = _CHECK.itemsize + condition.STATE.itemsize
+    if len(row) < size:
+        return False
+    head = np.frombuffer(row[: _CHECK.itemsize], dtype=_CHECK)[0]
+    if head["format"] != FORMAT:
+        return False
+    state = np.frombuffer(row[_CHECK.itemsize : size], dtype=condition.STATE)[0]
+    if head["rule"] != slot.check:
+        table.keep_episode(number, state)
+        return True
+    table.state[number] = state
+    table.calm.quiet[number] = False
+    ring = int(table.settings["ring"][number])
+    if ring >= 0 and len(row) - size == rate.RING.itemsize:
+        table.rings[ring] = np.frombuffer(row[size:], dtype=rate.RING)[0]
+    return True
+
+
+def adopt(table: Table, entity: Entity, rows: dict[str, bytes]) -> list[str]:
+    """Take the rows of an entity out of `rows`; the keys of those that could not be read."""
+    unreadable: list[str] = []
+    if not rows:
+        return unreadable
+    key = row_key(entity.exercise, entity.device)
+    head = rows.pop(key, None)
+    if head is not None:
+        if len(head) == _HEAD.itemsize and head[0] == FORMAT:
+            seen = int(np.frombuffer(head, dtype=_HEAD)[0]["seen"])
+            table.seen[entity.index] = max(int(table.seen[entity.index]), seen)
+            table.saved_seen[entity.index] = seen
+        else:
+            unreadable.append(key)
+    for rule_id, number in entity.slots.items():
+        key = row_key(entity.exercise, entity.device, rule_id)
+        row, slot = rows.pop(key, None), table.slots[number]
+        if row is not None and slot is not None and not unpack(table, number, slot, row):
+            unreadable.append(key)
+    return unreadable
+
+
+def orphan(key: str, row: bytes) -> list[Change]:
+    """The `cleared` of a restored row that no rule stands behind; empty where no alarm was on."""
+    size = _CHECK.itemsize + condition.STATE.itemsize
+    exercise, device, rule = key.split("/", 2)
+    if not rule or len(row) < size or row[0] != FORMAT:
+        return []
+    state = np.frombuffer(row[_CHECK.itemsize : size], dtype=condition.STATE)[0]
+    if not state["rank"]:
+        return []
+    head = np.frombuffer(row[: _CHECK.itemsize], dtype=_CHECK)[0]
+    return [
+        Change(
+            device=device,
+            exercise=exercise or None,
+            rule=rule,
+            hazard=Hazard(bytes(head["hazard"]).decode()),
+            verb=Verb.CLEARED,
+            level=None,
+            at=max(int(state["newest"]), int(state["opened"])),
+            opened_at=int(state["opened"]),
+            evidence={"because": "the rule was taken away"},
+        )
+    ]
+
+
+def exercises(rows: Mapping[str, bytes]) -> set[tuple[str, str]]:
+    """(exercise, device) pairs that rows belong to."""
+    parts = (key.split("/", 2) for key in rows)
+    return {(part[0], part[1]) for part in parts if len(part) == 3 and part[0]}

@@ -1,0 +1,91 @@
+"""Segmented scans: what the judgement needs of "for each reading in order" without a Python loop.
+
+Rows are sorted by segment (a segment is one rule on one device), in order of arrival inside it. Everything here is
+plain numpy over all segments at once, so that a burst of one device costs what the same number of devices costs.
+"""
+
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+T = TypeVar("T", bound=np.generic)
+
+_HEADROOM = 2**62
+
+
+def firsts(segment: npt.NDArray[np.integer]) -> Bools:
+    """True at the first row of each segment; `segment` is sorted."""
+    first = np.empty(len(segment), dtype=np.bool_)
+    if len(segment):
+        first[0] = True
+        np.not_equal(segment[1:], segment[:-1], out=first[1:])
+    return first
+
+
+def lasts(first: Bools) -> Bools:
+    """True at the last row of each segment, from the firsts."""
+    last = np.empty_like(first)
+    if len(first):
+        last[-1] = True
+        last[:-1] = first[1:]
+    return last
+
+
+def marked_before(mark: Bools) -> Ints:
+    """For each row the index of the newest marked row up to and including it; row 0 must be marked."""
+    index = np.where(mark, np.arange(len(mark)), 0)
+    return np.maximum.accumulate(index)
+
+
+def previous(values: npt.NDArray[T], first: Bools, carried: npt.NDArray[T]) -> npt.NDArray[T]:
+    """The value of the row before; at the first row of a segment what is carried from the batch before."""
+    shifted = np.empty_like(values)
+    if len(values):
+        shifted[1:] = values[:-1]
+        shifted[first] = carried[first]
+    return shifted
+
+
+def sums_since(amount: Ints, mark: Bools, carried: Ints) -> Ints:
+    """Running sum from the newest mark on, `carried` being what a marked row starts with (its own amount included)."""
+    total = np.cumsum(amount)
+    start = marked_before(mark)
+    return total - total[start] + carried[start]
+
+
+def maximum_since(values: Ints, mark: Bools) -> Ints:
+    """Running maximum from the newest mark on."""
+    if not len(values):
+        return values.copy()
+    group = np.cumsum(mark) - 1
+    low = int(values.min())
+    span = int(values.max()) - low + 1
+    if span * (int(group[-1]) + 1) < _HEADROOM:
+        offset = group * span - low
+        return np.asarray(np.maximum.accumulate(values + offset) - offset)
+    levels, rank = np.unique(values, return_inverse=True)
+    offset = group * len(levels)
+    return np.asarray(levels[np.maximum.accumulate(rank + offset) - offset])
+
+
+def minimum_since(values: Ints, mark: Bools) -> Ints:
+    """Running minimum from the newest mark on."""
+    return -maximum_since(-values, mark)
+
+
+def first_not_below(values: Ints, low: Ints, high: Ints, target: Ints) -> Ints:
+    """Binary search in many sorted stretches: the first index in [low, high) with value >= target, else high."""
+    low, high = low.copy(), high.copy()
+    while True:
+        open_ = low < high
+        if not open_.any():
+            return low
+        middle = (low + high) // 2
+        below = open_ & (values[np.minimum(middle, len(values) - 1)] < target)
+        low = np.where(below, middle + 1, low)
+        high = np.where(open_ & ~below, middle, high)
