@@ -1,0 +1,81 @@
+"""Which messages were taken already: keys of the newest ones, kept in memory and, batch by batch, in the journal."""
+
+import struct
+import zlib
+from array import array
+from collections import deque
+from collections.abc import Iterable
+from hashlib import blake2b
+
+KEPT = 65_536
+"""Messages among which a repeat is recognised. A broker's redelivery (after a kill, a lost connection) lies within its
+in-flight window (4,096 by default), a device's own resending within minutes."""
+
+_MASK = (1 << 64) - 1
+
+
+def row_key(device: str, exercise: str | None) -> int:
+    """A lasting number for a device (in an exercise)."""
+    return int.from_bytes(blake2b(f"{exercise or ''}\0{device}".encode(), digest_size=8).digest(), "big")
+
+
+def message_key(row: int, boot: str | None, seq: int | None, ts: int | None, payload: bytes) -> int | None:
+    """What makes a message the same as another; None: it can't be told.
+
+    With a `boot` id the sequence number is enough. Without one a restarted device counts from the beginning again,
+    so the instant counts too, and a number quite alone is to be believed only when the transport says DUP. A `ts`
+    alone may be shared by several messages of one device, so their content counts.
+    """
+    if seq is not None:
+        if boot is not None:
+            return _hash(row, 1, zlib.crc32(boot.encode()), seq)
+        return _hash(row, 2, ts, seq) if ts is not None else _hash(row, 3, zlib.crc32(payload), seq)
+    if ts is not None:
+        return _hash(row, 4, ts, zlib.crc32(payload))
+    return None
+
+
+_PACK = struct.Struct("<QBQQ").pack
+
+
+def _hash(row: int, kind: int, first: int, second: int) -> int:
+    """64 bits, stable over processes and versions (unlike `hash`)."""
+    packed = _PACK(row, kind, first & _MASK, second & _MASK)
+    return int.from_bytes(blake2b(packed, digest_size=8).digest(), "big")
+
+
+class Accepted:
+    """The keys of the newest messages; the oldest are forgotten beyond `kept`."""
+
+    def __init__(self, kept: int = KEPT) -> None:
+        self._kept = kept
+        self._order: deque[int] = deque()
+        self._known: set[int] = set()
+        self._fresh = array("Q")
+
+    def restore(self, rows: Iterable[bytes]) -> None:
+        """Take up what the journal kept, oldest first."""
+        for row in rows:
+            keys = array("Q")
+            keys.frombytes(row)
+            for key in keys:
+                self._remember(key)
+
+    def add(self, key: int) -> bool:
+        """Remember a key; False when it was known."""
+        if key in self._known:
+            return False
+        self._remember(key)
+        self._fresh.append(key)
+        return True
+
+    def take(self) -> bytes:
+        """Keys added since the last call, for the journal."""
+        fresh, self._fresh = self._fresh, array("Q")
+        return fresh.tobytes()
+
+    def _remember(self, key: int) -> None:
+        self._known.add(key)
+        self._order.append(key)
+        if len(self._order) > self._kept:
+            self._known.discard(self._order.popleft())

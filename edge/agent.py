@@ -1,0 +1,342 @@
+"""The agent: everything of an edge put together on one event loop, and kept running."""
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+import signal
+from collections.abc import Awaitable, Callable, Coroutine
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+
+from device_profiles.library import Library
+from edge import uplink
+from edge.batch import Batcher
+from edge.broker import BrokerError, Credential, EmbeddedBroker
+from edge.clock_trust import ClockTrust
+from edge.configuration import Configuration
+from edge.files import write_private
+from edge.ingest import Ingest
+from edge.journal import Journal
+from edge.journal_file import JournalError
+from edge.judge import Judge
+from edge.lane import Lane, Outgoing, Transaction
+from edge.local_notice import LocalNotifier
+from edge.metrics import REVISION
+from edge.settings import Settings, SettingsError, host_port, load
+from edge.status import StatusServer
+from edge.supervise import supervise
+from edge.table import Compiler, Table, TableError
+from edge.uplink import Uplink
+from wire.configuration import Decision
+from wire.event import Type
+from wire.report import EdgeReport
+from wire.time import now_ms, to_datetime
+
+log = logging.getLogger(__name__)
+
+TICK_S = 1.0
+REPORT_S = 5.0
+DEAF_S = 5.0  # a broker lost for longer costs a pause of the silence rules,
+HEAR_AGAIN_S = 35.0  # three cadences of a native detector; what the broker kept comes first
+ALARM_LOG = 10_000  # alarm events kept by an edge without a cloud
+DAY_MS = 86_400_000
+
+
+class Agent:
+    """One edge.
+
+    Args:
+        settings: of this edge.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._data_dir = settings.edge.data_dir
+        self._started_ms = now_ms()
+        cloud = settings.cloud
+        self.judge = Judge(
+            settings.edge.id, max_payload_bytes=settings.broker.max_payload_bytes, telemetry=cloud is not None
+        )
+        self.journal = Journal(
+            self._data_dir / "journal.sqlite",
+            telemetry_bytes=settings.journal.telemetry_bytes,
+            state_events=settings.journal.state_events,
+            keep_alarms=None if cloud is not None else ALARM_LOG,
+        )
+        self.batcher = Batcher(self.judge, self.journal, self._committed)
+        compiler = Compiler(Library.load(*settings.edge.profiles_dir))
+        self.configuration = Configuration(settings, compiler, self._apply, self._decide)
+        self._credential = Credential(settings.broker.url, settings.broker.username)
+        self.ingest = Ingest(lambda: self._credential, f"shouwang-edge-{settings.edge.id}", self.batcher.put)
+        self.notifier = LocalNotifier(settings.local, self.journal, self.ingest.publish)
+        self.clock = ClockTrust()
+        self.status = StatusServer(self.facts, self.problems)
+        self.broker: EmbeddedBroker | None = None
+        self._http: httpx.AsyncClient | None = None
+        self.uplink: Uplink | None = None
+        if cloud is not None:
+            self._http = uplink.client(cloud)
+            self.uplink = Uplink(cloud, settings.edge.id, self.journal, self._http, self.clock.cloud_said)
+        self.ready = asyncio.Event()
+        self._say = asyncio.Event()  # a heartbeat is wanted now
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Run until `stop`; then stop cleanly, the embedded broker included.
+
+        Raises:
+            SettingsError, JournalError, BrokerError, TableError, OSError: it can't start; the message says why.
+        """
+        async with contextlib.AsyncExitStack() as cleanup:
+            cleanup.enter_context(_only_one(self._data_dir))
+            self.judge.restore(await self.journal.open())
+            cleanup.push_async_callback(self.journal.close)
+            if self._http is not None:
+                cleanup.push_async_callback(self._http.aclose)
+            tasks: list[asyncio.Task[None]] = []
+            cleanup.push_async_callback(_cancel, tasks)
+
+            def task(name: str, work: Callable[[], Awaitable[None]]) -> None:
+                tasks.append(asyncio.create_task(supervise(name, work), name=name))
+
+            task("batches", self.batcher.run)
+            table = await self.configuration.start()
+            await self._start_broker(table, cleanup)
+            host, port = host_port(self._settings.status.listen, "status.listen")
+            await self.status.start(host, port)
+            cleanup.push_async_callback(self.status.stop)
+            if self.broker is not None:
+                task("broker", self.broker.run)
+            task("ingest", self.ingest.run)
+            task("tick", self._tick)
+            task("local notice", self.notifier.run)
+            if self.uplink is not None and self._http is not None and self._settings.cloud is not None:
+                http, cloud = self._http, self._settings.cloud
+                task("uplink of alarms", self.uplink.run_alarms)
+                task("uplink", self.uplink.run_others)
+                task("configuration", lambda: self.configuration.run(http, cloud))
+                task("heartbeat", self._heartbeat)
+            cleanup.push_async_callback(_cancel, tasks)  # first of all: whoever restarts what is being stopped
+            self._write_run_file()
+            self.ready.set()
+            log.info("edge %s runs; broker %s, status %s", self._settings.edge.id, self.broker_url, self.status.url)
+            await stop.wait()
+            log.info("stopping")
+
+    @property
+    def broker_url(self) -> str:
+        """Where devices connect."""
+        return self.broker.url if self.broker is not None else self._settings.broker.url
+
+    async def _start_broker(self, table: Table, cleanup: contextlib.AsyncExitStack) -> None:
+        broker = self._settings.broker
+        if broker.mode == "external":
+            password = broker.password_file.read_text(encoding="utf-8").strip() if broker.password_file else ""
+            self._credential = Credential(broker.url, broker.username, password)
+            return
+        self.broker = EmbeddedBroker(broker, self._settings.edge.id, self._data_dir, self._settings.local.command_topic)
+        cleanup.push_async_callback(self.broker.stop)
+        self._credential = await self.broker.start(table.document.devices)
+
+    def _write_run_file(self) -> None:
+        facts = {"pid": os.getpid(), "status_url": self.status.url, "broker_url": self.broker_url}
+        write_private(self._data_dir / "run" / "edge.json", msgspec.json.encode(facts))
+
+    def _committed(self, transaction: Transaction) -> None:
+        if self.uplink is not None and transaction.events:
+            lanes = {event.lane for event in transaction.events}
+            self.uplink.wake(alarms=Lane.ALARM in lanes, others=bool(lanes - {Lane.ALARM}))
+
+    async def _apply(self, table: Table) -> None:
+        """A new table, between two batches; its devices may connect from then on."""
+        await self.batcher.between(lambda transaction: self.judge.use(table, transaction))
+        REVISION.set(table.revision)
+        self._say.set()
+        if self.broker is not None:
+            self.broker.reload(table.document.devices)
+
+    async def _decide(self, decision: Decision) -> None:
+        await self.batcher.between(lambda transaction: self.judge.decide(decision, transaction))
+
+    async def _tick(self) -> None:
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        heard_at, deaf_until = loop.time(), 0.0
+        while True:
+            # While there is no broker nobody can be heard: that is our silence, not the devices'.
+            if hearing := self.ingest.connected.is_set():
+                if self.ingest.connections > 1 and loop.time() - heard_at > DEAF_S:
+                    deaf_until = loop.time() + HEAR_AGAIN_S
+                heard_at = loop.time()
+            silent = not hearing or loop.time() < deaf_until
+            await self.batcher.between(self.judge.report if silent else self.judge.tick)
+            due = max(due + TICK_S, loop.time() + TICK_S / 10)
+            await asyncio.sleep(due - loop.time())
+
+    async def _heartbeat(self) -> None:
+        while True:
+            report = await self._report()
+            number = now_ms()
+            event = Outgoing(
+                id=f"{self._settings.edge.id}/report/{number}",
+                lane=Lane.STATE,
+                type=Type.EDGE_REPORTED,
+                data=msgspec.json.encode(report),
+                born_ms=number,
+                replaces="edge",  # only the newest is of interest
+            )
+            await self.batcher.between(lambda transaction, event=event: transaction.events.append(event))  # type: ignore[misc]
+            self._say.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(REPORT_S):
+                    await self._say.wait()
+
+    async def _report(self) -> EdgeReport:
+        at = now_ms()
+        depth = await self.journal.depth()
+        return EdgeReport(
+            edge=self._settings.edge.id,
+            version=_version(),
+            started_at=to_datetime(self._started_ms),
+            reported_at=to_datetime(at),
+            revision=self.configuration.revision,
+            refused_revision=self.configuration.refused_revision,
+            refused_why=self.configuration.refused_why,
+            broker_connected=self.ingest.connected.is_set(),
+            clock_trusted=self.clock.trusted,
+            journal_depth=depth.total,
+            oldest_unsent_s=0.0 if depth.oldest_ms is None else max(0.0, (at - depth.oldest_ms) / 1000),
+            devices=len(self.judge.table.devices),
+            readings=self.judge.readings,
+            rejected=self.judge.rejections.total,
+            alerts=self.judge.alerts,
+            notes=[*self.problems(), *await self._loss_notes(at)],
+        )
+
+    async def _loss_notes(self, at: int) -> list[str]:
+        return [
+            f"lost: {loss.items} of the {loss.lane.name.lower()} lane, recorded between "
+            f"{to_datetime(loss.first_ms).isoformat()} and {to_datetime(loss.last_ms).isoformat()}: {loss.reason}"
+            for loss in await self.journal.losses(at - DAY_MS)
+        ]
+
+    def problems(self) -> list[str]:
+        """What is wrong now, in sentences; empty when all is well."""
+        found = []
+        if not self.ingest.connected.is_set():
+            found.append(f"no broker: {self.ingest.last_error or 'connecting'}")
+        if self.batcher.last_error:
+            found.append(self.batcher.last_error)
+        if self.uplink is not None and self.uplink.cloud in {uplink.Cloud.AWAY, uplink.Cloud.REFUSING}:
+            found.append(f"cloud {self.uplink.cloud.value}: {self.uplink.last_error}")
+        if self.configuration.refused_revision is not None:
+            found.append(
+                f"configuration {self.configuration.refused_revision} refused: {self.configuration.refused_why}"
+            )
+        if self.journal.set_aside_as is not None:
+            found.append(
+                f"the journal was damaged and is kept as {self.journal.set_aside_as.name}; a new one was begun"
+            )
+        return found
+
+    async def facts(self) -> dict[str, Any]:
+        """For /status."""
+        depth = await self.journal.depth()
+        set_aside = await self.journal.set_aside()
+        return {
+            "edge": self._settings.edge.id,
+            "version": _version(),
+            "pid": os.getpid(),
+            "started_at": to_datetime(self._started_ms),
+            "now": datetime.now(UTC),
+            "clock_trusted": self.clock.trusted,
+            "clock_offset_s": self.clock.offset_s,
+            "problems": self.problems(),
+            "broker": {
+                "url": self.broker_url,
+                "mode": self._settings.broker.mode,
+                "pid": self.broker.pid if self.broker else None,
+                "connected": self.ingest.connected.is_set(),
+                "connections": self.ingest.connections,
+                "last_error": self.ingest.last_error,
+            },
+            "cloud": None
+            if self.uplink is None
+            else {"state": self.uplink.cloud.value, "last_error": self.uplink.last_error, "sent": self.uplink.sent},
+            "configuration": self.configuration.facts(),
+            "journal": {
+                "depth": depth.total,
+                "events": {lane.name.lower(): count for lane, count in depth.events.items()},
+                "bytes": {lane.name.lower(): size for lane, size in depth.bytes.items()},
+                "oldest_at": None if depth.oldest_ms is None else to_datetime(depth.oldest_ms),
+                "losses": await self._loss_notes(now_ms()),
+                "set_aside": [{"id": name, "type": kind, "reason": reason} for name, kind, reason in set_aside[:20]],
+            },
+            "local_notices": {"count": self.notifier.notices, "last": self.notifier.last_outcome},
+            **self.judge.facts(),
+        }
+
+
+async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@contextlib.contextmanager
+def _only_one(data_dir: Path) -> Any:
+    """Hold the data folder; two agents on one journal would send everything twice."""
+    (data_dir / "run").mkdir(parents=True, exist_ok=True)
+    data_dir.chmod(0o700)
+    with (data_dir / "run" / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SettingsError(
+                "edge.data_dir", f"another agent runs on '{data_dir}'", "Stop it, or give this one a folder of its own"
+            ) from None
+        yield
+
+
+def _version() -> str:
+    try:
+        return version("shouwang")
+    except PackageNotFoundError:
+        return "0"
+
+
+STARTUP_ERRORS = (SettingsError, JournalError, BrokerError, TableError, OSError)
+
+
+def run(config: Path) -> None:
+    """Run the agent of a settings file until SIGTERM or SIGINT.
+
+    Raises:
+        SettingsError, JournalError, BrokerError, TableError, OSError: it can't start; the message says why.
+    """
+    settings = load(config)
+    _run(_until_signal(settings))
+
+
+async def _until_signal(settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await Agent(settings).run(stop)
+
+
+def _run(main: Coroutine[Any, Any, None]) -> None:
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(main)
+    else:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(main)

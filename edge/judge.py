@@ -1,0 +1,297 @@
+"""Judgement between I/O: messages, ticks, tables and decisions in; journal transactions out. One caller at a time."""
+
+import secrets
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from edge import devices
+from edge.accepted import Accepted
+from edge.alarms import AlarmBook
+from edge.batch import Arrived
+from edge.decode import Decoded, Reader
+from edge.lane import Lane, Outgoing, Stored, Transaction
+from edge.metrics import DECISIONS, READINGS
+from edge.rejections import Rejections
+from edge.sources import Row, Sources
+from edge.table import Device, Table
+from rules.columns import Change
+from rules.engine import DeviceRules, Engine
+from wire.alert import Verb
+from wire.configuration import Decision, DecisionReport
+from wire.event import Type
+from wire.reading import TelemetryBlock
+from wire.report import Reason
+from wire.time import now_ms, to_datetime, to_ms
+
+FORGET_DECISION_MS = 30 * 86_400_000
+
+
+class Judge:
+    """Decoding, rules, alarms and reports of one edge, free of I/O.
+
+    Args:
+        edge: id of this edge.
+        max_payload_bytes: larger messages are refused unread.
+        telemetry: whether readings go up (there is a cloud).
+    """
+
+    def __init__(self, edge: str, *, max_payload_bytes: int = 1_048_576, telemetry: bool = True) -> None:
+        self._edge = edge
+        self._run = f"{edge}/{secrets.token_hex(6)}"  # of this process: ids made in it are its own
+        self._number = 0
+        self._telemetry = telemetry
+        self._table: Table | None = None
+        self._channel = np.empty(0, dtype=np.int32)  # of the engine, by series
+        self._decided: set[str] = set()
+        self._rules: dict[str, tuple[Device, DeviceRules]] = {}
+        self.engine = Engine()
+        self.alarms = AlarmBook(edge)
+        self.sources = Sources()
+        self.rejections = Rejections()
+        self.accepted = Accepted()
+        self.reader = Reader(self.sources, self.accepted, self.rejections, max_payload_bytes)
+        self.readings = 0
+        self.alerts = 0
+
+    @property
+    def table(self) -> Table:
+        """The one that runs."""
+        assert self._table is not None
+        return self._table
+
+    def restore(self, stored: Stored) -> None:
+        """Take up what the journal kept."""
+        self.engine.restore(stored.states)
+        self.alarms.restore(stored.alarms)
+        self.accepted.restore(stored.keys)
+        self._decided = set(stored.decisions)
+
+    def use(self, table: Table, into: Transaction) -> None:
+        """Put a table to work; alarms whose rule or device is gone are cleared."""
+        before, self._table = self._table, table
+        for name, drill in table.drills.items():
+            if drill.state == "ended" and (
+                before is None or name not in before.drills or before.drills[name].state != "ended"
+            ):
+                self.engine.forget_exercise(name)
+                self.alarms.forget_exercise(name, into)
+        known = self._rules
+        self._rules = {
+            name: kept if (kept := known.get(name)) is not None and kept[0] is device else (device, _rules(device))
+            for name, device in table.devices.items()
+        }
+        changes = self.engine.configure(rules for _, rules in self._rules.values())
+        self.sources.use(table)
+        at = now_ms()
+        for change in changes:
+            device = table.devices.get(change.device) or (before.devices.get(change.device) if before else None)
+            if device is not None:
+                self._changed(change, device, at, None, into)
+        self._keep(into)
+
+    def judge(self, messages: Sequence[Arrived], into: Transaction) -> None:
+        """One batch of messages."""
+        decoded = self.reader.read(messages)
+        into.keys += self.accepted.take()
+        at = now_ms()
+        if decoded is not None:
+            self._step(decoded, at, into)
+        self._report(at, into, rows=() if decoded is None else decoded.heard)
+        self._keep(into)
+
+    def set_aside(self, message: Arrived, problem: str, into: Transaction) -> None:
+        """A message that no code foresaw."""
+        self.rejections.add(
+            Reason.MALFORMED, f"could not be judged: {problem}", topic=message.topic, at_ms=message.arrival_ms,
+            payload=message.payload,
+        )  # fmt: skip
+        self._report(now_ms(), into, rows=())
+        self._keep(into)
+
+    def tick(self, into: Transaction) -> None:
+        """Once a second: silence, holds that silence cut off, and what `report` does."""
+        if self._table is None:
+            return
+        at = now_ms()
+        now = {name: timeline.scenario(at) for name, timeline in self._table.timelines.items()}
+        for exercise in {row.exercise for row in self.sources.rows.values() if row.exercise is not None}:
+            now[exercise] = self._table.clock("", exercise).scenario(at)
+        self._apply(self.engine.tick(now), None, at, into)
+        self.report(into)
+
+    def report(self, into: Transaction) -> None:
+        """Ends of shelvings, and reports that are due."""
+        if self._table is None:
+            return
+        at = now_ms()
+        self.alarms.unshelve(self._table, now_ms=at, into=into)
+        self.rejections.close_old(at)
+        self._report(at, into, rows=self.sources.rows.values())
+        self._keep(into)
+
+    def decide(self, decision: Decision, into: Transaction) -> None:
+        """Carry out a person's decision: once, and never after its expiry."""
+        if decision.id in self._decided:
+            return
+        at = now_ms()
+        refusal = self.alarms.decide(decision, self.table, now_ms=at, into=into)
+        result: Literal["done", "expired", "refused"] = "done"
+        if refusal is not None:
+            result = "expired" if refusal.expired else "refused"
+        self._decided.add(decision.id)
+        into.decisions.append((decision.id, result, max(at, to_ms(decision.expires_at)) + FORGET_DECISION_MS))
+        into.full = True
+        report = DecisionReport(
+            decision=decision.id,
+            result=result,
+            reason="" if refusal is None else refusal.reason,
+            reported_at=to_datetime(at),
+        )
+        into.events.append(
+            Outgoing(
+                id=f"{self._edge}/decision/{decision.id}",
+                lane=Lane.ALARM,
+                type=Type.DECISION_REPORTED,
+                data=msgspec.json.encode(report),
+                born_ms=at,
+            )
+        )
+        DECISIONS.labels(result=result).inc()
+
+    def _step(self, decoded: Decoded, at: int, into: Transaction) -> None:
+        for row, wall in decoded.heard.items():
+            row.last_seen_ms = wall
+            if row.status != "online":
+                devices.set_status(row, "online")
+        series = decoded.columns.channel
+        if len(series):
+            live = ~decoded.history
+            self.sources.newest[series[live]] = decoded.columns.value[live]
+            self._channels()
+            columns = decoded.columns._replace(channel=self._channel[series])
+            if not live.all():
+                columns = columns._replace(channel=np.where(live, columns.channel, np.int32(-1)))
+            self.readings += len(series)
+            READINGS.inc(len(series))
+            self._apply(self.engine.step(columns), decoded.wall, at, into)
+            if self._telemetry:
+                self._blocks(decoded, at, into)
+        for row in decoded.wordless:
+            arrival = row.clock.scenario(decoded.heard[row])
+            self._apply(self.engine.seen(row.device.id, arrival, row.exercise), None, at, into)
+
+    def _apply(self, changes: Iterable[Change], wall: npt.NDArray[np.int64] | None, at: int, into: Transaction) -> None:
+        for change in changes:
+            device = self.table.devices.get(change.device)
+            if device is None:
+                continue
+            reading_ms = int(wall[change.decided_by]) if wall is not None and change.decided_by >= 0 else None
+            self._changed(change, device, at, reading_ms, into)
+
+    def _changed(self, change: Change, device: Device, at: int, reading_ms: int | None, into: Transaction) -> None:
+        record = self.alarms.change(change, device, now_ms=at, reading_ms=reading_ms, into=into)
+        if record is None:
+            return
+        self.alerts += 1
+        rule = device.rules.get(change.rule)
+        row = self.sources.rows.get((change.exercise, change.device))
+        if rule is not None and rule.kind == "silence" and row is not None:
+            devices.set_status(row, "online" if change.verb is Verb.CLEARED else "silent")
+
+    def _channels(self) -> None:
+        """Channels of the engine for series that are new."""
+        known = len(self._channel)
+        if known < len(self.sources.series):
+            fresh = [
+                self.engine.channel(series.device, series.point, series.exercise)
+                for series in self.sources.series[known:]
+            ]
+            self._channel = np.concatenate([self._channel, np.array(fresh, dtype=np.int32)])
+
+    def _blocks(self, decoded: Decoded, at: int, into: Transaction) -> None:
+        """Every reading goes up: one block for what is real, one for each exercise."""
+        columns = decoded.columns
+        used, index = np.unique(columns.channel, return_inverse=True)
+        table = [self.sources.series[number] for number in used.tolist()]
+        exercises = {series.exercise for series in table}
+        for exercise in exercises:
+            if len(exercises) == 1:
+                part, rows = table, slice(None)
+                index_part = index
+            else:
+                mine = np.array([series.exercise == exercise for series in table])
+                rows = mine[index]  # type: ignore[assignment]
+                part = [series for series, is_mine in zip(table, mine.tolist(), strict=True) if is_mine]
+                index_part = (np.cumsum(mine) - 1)[index[rows]]
+            block = TelemetryBlock(
+                part,
+                index_part.tolist(),
+                columns.ts[rows].tolist(),
+                columns.value[rows].tolist(),
+                columns.flag[rows].tolist(),
+            )
+            self._number += 1
+            into.events.append(
+                Outgoing(
+                    id=f"{self._run}/{self._number}",
+                    lane=Lane.TELEMETRY,
+                    type=Type.TELEMETRY_RECORDED,
+                    data=msgspec.json.encode(block),
+                    born_ms=at,
+                    exercise=exercise,
+                    items=len(block.ts),
+                )
+            )
+
+    def _report(self, at: int, into: Transaction, rows: Iterable[Row]) -> None:
+        events = devices.reports(rows, self.sources, at, edge_run=self._run)
+        for rejection in self.rejections.take():
+            self._number += 1
+            events.append(
+                Outgoing(
+                    id=f"{self._run}/{self._number}",
+                    lane=Lane.STATE,
+                    type=Type.READING_REJECTED,
+                    data=msgspec.json.encode(rejection),
+                    born_ms=at,
+                )
+            )
+        if self._telemetry:
+            into.events.extend(events)
+
+    def _keep(self, into: Transaction) -> None:
+        into.states.update(self.engine.dirty())
+
+    def facts(self) -> dict[str, Any]:
+        """For /status."""
+        return {
+            "devices": len(self.table.devices) if self._table else 0,
+            "readings": self.readings,
+            "alerts": self.alerts,
+            "rejected": self.rejections.total,
+            "alarms": self.alarms.facts(),
+            "unknown_exercises": sorted(self.sources.unknown_exercises),
+            "blind_rules": [f"{device}:{rule}: {why}" for (device, rule), why in self.engine.blind.items()][:50],
+            "last_rejections": [
+                {"at": rejection.received_at, "topic": rejection.topic, "reason": rejection.reason,
+                 "detail": rejection.detail, "count": rejection.count}
+                for rejection in self.rejections.recent[-20:]
+            ],
+        }  # fmt: skip
+
+
+def _rules(device: Device) -> DeviceRules:
+    points = device.decoder.points
+    return DeviceRules(
+        device=device.id,
+        rules=device.rules if device.config.enabled else {},
+        points=tuple(point.name for point in points),
+        parameters=device.config.parameters,
+        valid={point.name: point.valid for point in points if point.valid is not None},
+        cadence_s=device.cadence_s,
+        timeline=device.config.timeline,
+    )

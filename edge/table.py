@@ -1,0 +1,168 @@
+"""The device table that the agent runs: a configuration document, validated as a whole and compiled. Pure."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from device_profiles.decoder import Decoder
+from device_profiles.error import ProfileError
+from device_profiles.library import Library
+from device_profiles.profile import Profile
+from rules.declaration import DeclarationError, Rule, resolve
+from wire.alert import Hazard
+from wire.configuration import DeviceConfig, DrillConfig, EdgeDocument
+from wire.time import REAL, Timeline
+from wire.topics import is_identifier
+
+
+class TableError(ValueError):
+    """A document that can't be run as a whole; `problems` names every entry that is wrong."""
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        more = f" (and {len(problems) - 5} more)" if len(problems) > 5 else ""
+        super().__init__("; ".join(problems[:5]) + more)
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One device, ready to be judged."""
+
+    config: DeviceConfig
+    decoder: Decoder  # shared by devices of one profile and the same parameters
+    hazard: Hazard
+    cadence_s: float
+    rules: Mapping[str, Rule]
+
+    @property
+    def id(self) -> str:
+        """As registered."""
+        return self.config.id
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Everything of one revision."""
+
+    document: EdgeDocument
+    devices: Mapping[str, Device]
+    timelines: Mapping[str, Timeline]  # named ones and REAL
+    drills: Mapping[str, DrillConfig]
+
+    @property
+    def revision(self) -> int:
+        """Of the document."""
+        return self.document.revision
+
+    def clock(self, name: str, exercise: str | None) -> Timeline:
+        """The timeline on which something is judged: a drill's own, else the device's."""
+        if exercise is not None:
+            drill = self.drills.get(exercise)
+            return _REAL if drill is None else drill.timeline
+        return self.timelines.get(name, _REAL)
+
+
+_REAL = Timeline(REAL)
+
+
+class Compiler:
+    """Makes tables; remembers what it compiled, so that a change of one device costs one device.
+
+    Args:
+        library: of profiles.
+    """
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+        self._decoders: dict[tuple[str, tuple[tuple[str, float], ...]], Decoder] = {}
+        self._rules: dict[tuple[str, str, str], Mapping[str, Rule]] = {}
+        self._devices: dict[str, Device] = {}
+
+    def compile(self, document: EdgeDocument) -> Table:
+        """A table of a document.
+
+        Raises:
+            TableError: naming everything that is wrong; nothing of the document is used then.
+        """
+        problems: list[str] = []
+        timelines = {timeline.name: timeline for timeline in document.timelines}
+        if REAL in timelines and timelines[REAL].segments:
+            problems.append("timeline 'real': real time can't be moved")
+        timelines[REAL] = _REAL
+        drills = {}
+        for drill in document.drills:
+            if not is_identifier(drill.id):
+                problems.append(f"drill '{drill.id}': not an identifier")
+            drills[drill.id] = drill
+        devices: dict[str, Device] = {}
+        for config in document.devices:
+            if config.id in devices:
+                problems.append(f"device '{config.id}': stands twice")
+                continue
+            known = self._devices.get(config.id)
+            if known is None or known.config != config:
+                try:
+                    known = self._device(config)
+                except (ProfileError, DeclarationError, ValueError) as error:
+                    problems.append(f"device '{config.id}': {error}")
+                    continue
+            if config.timeline not in timelines:
+                problems.append(f"device '{config.id}': there is no timeline '{config.timeline}'")
+            devices[config.id] = known
+        if problems:
+            raise TableError(problems)
+        self._devices = devices
+        return Table(document, devices, timelines, drills)
+
+    def _device(self, config: DeviceConfig) -> Device:
+        for key in ("id", "site"):
+            if not is_identifier(getattr(config, key)):
+                raise ValueError(f"{key} '{getattr(config, key)}' is not an identifier")
+        if config.credential is not None and not config.credential.startswith("$2"):
+            raise ValueError("credential is not a bcrypt hash")
+        profile = self._library[config.profile]
+        hazard = config.hazard or profile.hazard
+        decoder = self._decoder(profile, config.parameters)
+        return Device(config, decoder, hazard, profile.cadence_s, self._resolve(profile, hazard, config.rules))
+
+    def _decoder(self, profile: Profile, parameters: Mapping[str, float]) -> Decoder:
+        used = {parameter.name for parameter in profile.parameters}
+        key = (profile.name, tuple(sorted((name, value) for name, value in parameters.items() if name in used)))
+        if key not in self._decoders:
+            self._decoders[key] = profile.decoder(parameters)
+        return self._decoders[key]
+
+    def _resolve(
+        self, profile: Profile, hazard: Hazard, overrides: Mapping[str, Mapping[str, object] | None]
+    ) -> Mapping[str, Rule]:
+        key = (profile.name, hazard.value, json.dumps(overrides, sort_keys=True, default=str))
+        if key not in self._rules:
+            points = [point.name for point in profile.points]
+            self._rules[key] = resolve(hazard, points, profile.cadence_s, profile.rules, overrides)
+        return self._rules[key]
+
+
+def changed(document: EdgeDocument, *, revision: int, kind: str, key: str, value: bytes | None) -> EdgeDocument:
+    """A document after one step of the watch (`wire.configuration.EdgeChange`); decisions are not part of it.
+
+    Raises:
+        msgspec.ValidationError: for a value that is not what `kind` says.
+    """
+    if kind == "device":
+        devices = [device for device in document.devices if device.id != key]
+        if value is not None:
+            devices.append(msgspec.json.decode(value, type=DeviceConfig))
+        return msgspec.structs.replace(document, revision=revision, devices=devices)
+    if kind == "timeline":
+        timelines = [timeline for timeline in document.timelines if timeline.name != key]
+        if value is not None:
+            timelines.append(msgspec.json.decode(value, type=Timeline))
+        return msgspec.structs.replace(document, revision=revision, timelines=timelines)
+    if kind == "drill":
+        drills = [drill for drill in document.drills if drill.id != key]
+        if value is not None:
+            drills.append(msgspec.json.decode(value, type=DrillConfig))
+        return msgspec.structs.replace(document, revision=revision, drills=drills)
+    return msgspec.structs.replace(document, revision=revision)

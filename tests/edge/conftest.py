@@ -1,0 +1,41 @@
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from edge_cloud import StandInCloud
+from edge_mosquitto import MOSQUITTO, Mosquitto
+from edge_process import EdgeProcess, settings
+
+
+@pytest.fixture
+def cloud() -> Iterator[StandInCloud]:
+    server = StandInCloud().start()
+    yield server
+    server.mode = "away"  # ends the watches
+    server.stop()
+
+
+@pytest.fixture
+def make_edge(tmp_path: Path) -> Iterator[Callable[..., EdgeProcess]]:
+    made: list[EdgeProcess] = []
+
+    def make(
+        cloud: StandInCloud | None, name: str = "edge", *, broker: str = "port = 0", more: str = ""
+    ) -> EdgeProcess:
+        folder = tmp_path / name
+        made.append(EdgeProcess(folder, settings(folder, cloud, broker, more)))
+        return made[-1]
+
+    yield make
+    for edge in made:
+        edge.end()
+
+
+@pytest.fixture
+def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
+    if MOSQUITTO is None:
+        pytest.skip("no mosquitto on this machine")
+    server = Mosquitto(tmp_path / "mosquitto")
+    server.start()
+    yield server
+    server.stop()

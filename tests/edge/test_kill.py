@@ -1,0 +1,142 @@
+"""kill -9 in the middle of a run: afterwards the episodes equal those of an undisturbed run, and no reading is lost."""
+
+import os
+import signal
+
+import pytest
+from edge_cloud import StandInCloud
+from edge_process import EdgeProcess, Publisher, settings, until
+from edge_run import DEVICES, READINGS, complete, document, publish
+
+from wire.time import now_ms
+
+pytestmark = [pytest.mark.broker, pytest.mark.slow]
+
+RATE = 500
+LATE_BOUND_MS = 30_000  # three readings
+START = now_ms() - 3_600_000
+
+
+def run(edge: EdgeProcess, cloud: StandInCloud, disturb=None, rate=RATE):
+    cloud.document = document()
+    edge.start()
+    until(lambda: edge.status()["devices"] == DEVICES, "the device table")
+    publisher = edge.bridge()
+    publish(publisher, START, rate, disturb(edge, cloud) if disturb else None)
+    complete(edge, cloud)
+    publisher.close()
+    return cloud.episodes()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """The oracle: the same readings, in order, with nothing going wrong."""
+    cloud = StandInCloud().start()
+    folder = tmp_path_factory.mktemp("undisturbed")
+    edge = EdgeProcess(folder, settings(folder, cloud))
+    try:
+        episodes = run(edge, cloud)
+    finally:
+        edge.end()
+        cloud.mode = "away"
+        cloud.stop()
+    assert not cloud.late()
+    return episodes
+
+
+def compare(cloud, undisturbed):
+    """Exactly, where a device's readings came in order; by bounds where a reconnect made one come late.
+
+    A broker sends again what was not acknowledged, behind newer readings, and a client what it had in flight. A late
+    reading may raise or escalate and never retracts: the episode is there, once, and opens some readings earlier or
+    later.
+    """
+    late = cloud.late()
+    assert len(late) <= DEVICES // 5, f"{len(late)} devices with late readings"
+    episodes = cloud.episodes()
+
+    def of_time(found):
+        return {key: steps for key, steps in found.items() if key[0].split(":")[0] not in late}
+
+    got, expected = of_time(episodes), of_time(undisturbed)
+    assert set(got) == set(expected)
+    different = {key: (got[key], expected[key]) for key in got if got[key] != expected[key]}
+    assert not different, f"{len(different)} episodes differ, as {next(iter(different.items()))}"
+    for device in late:
+        name = f"{device}:smoke"
+        got_at = sorted(at for alarm, at in episodes if alarm == name)
+        expected_at = sorted(at for alarm, at in undisturbed if alarm == name)
+        assert len(got_at) == len(expected_at), device
+        for mine, theirs in zip(got_at, expected_at, strict=True):
+            assert abs(mine - theirs) <= LATE_BOUND_MS, (device, mine - theirs)
+            worst = {level for _, _, level in episodes[name, mine]}
+            assert worst >= {"II"}, (device, worst)
+
+
+def test_the_undisturbed_run_has_two_fires_on_each_device(undisturbed):
+    assert len({name for name, _ in undisturbed}) == DEVICES
+    assert len(undisturbed) >= 2 * DEVICES - 1
+
+
+def test_agent(make_edge, cloud, undisturbed):
+    def disturb(edge, _):
+        def kill():
+            until(lambda: edge.status()["broker"]["connected"], "an agent that works")
+            edge.kill()
+            edge.start(wait=False)
+
+        return {READINGS // 5: kill, READINGS * 7 // 10: kill}
+
+    edge = make_edge(cloud)
+    run(edge, cloud, disturb)
+    compare(cloud, undisturbed)
+    assert set(cloud.readings().values()) == {1}, "a reading was stored twice"
+    assert edge.log.count("adopted the broker") == 2
+
+
+def test_broker(make_edge, cloud, undisturbed):
+    def disturb(edge, _):
+        def kill():
+            os.kill(edge.status()["broker"]["pid"], signal.SIGKILL)
+
+        return {READINGS // 3: kill, READINGS * 2 // 3: kill}
+
+    edge = make_edge(cloud)
+    run(edge, cloud, disturb)
+    compare(cloud, undisturbed)
+    assert set(cloud.readings().values()) == {1}, "a reading was stored twice"
+
+
+def test_cloud_away_then_back(make_edge, cloud, undisturbed):
+    def disturb(_, server):
+        def away():
+            server.mode = "away"
+
+        def back():
+            server.mode = "ok"
+
+        return {READINGS // 4: away, READINGS * 3 // 4: back}
+
+    run(make_edge(cloud), cloud, disturb)
+    compare(cloud, undisturbed)
+
+
+def test_agent_and_cloud_at_once_over_mosquitto(make_edge, cloud, mosquitto, undisturbed):
+    cloud.document = document()
+    edge = make_edge(cloud, broker=f'mode = "external"\nurl = "{mosquitto.url}"').start()
+    until(lambda: edge.status()["devices"] == DEVICES, "the device table")
+    publisher = Publisher(mosquitto.url)
+
+    def kill():
+        cloud.mode = "away"
+        edge.kill()
+        edge.start(wait=False)
+
+    def back():
+        cloud.mode = "ok"
+
+    publish(publisher, START, RATE, {READINGS // 3: kill, READINGS * 2 // 3: back})
+    complete(edge, cloud)
+    publisher.close()
+    compare(cloud, undisturbed)
+    assert set(cloud.readings().values()) == {1}
