@@ -1,0 +1,134 @@
+"""Puts the house together: settings → services → routers and background tasks → one ASGI application."""
+
+import asyncio
+import contextlib
+import importlib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from importlib.util import find_spec
+from types import ModuleType
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+from prometheus_client import Counter
+
+from cloud import problems
+from cloud.database import Database
+from cloud.feed.service import Feed
+from cloud.people.throttle import LoginThrottle
+from cloud.registry import timelines
+from cloud.services import Services, services_of
+from cloud.settings import Settings
+from cloud.telemetry.store import TelemetryStore
+
+__all__ = ["DOMAINS", "Services", "create_app", "load_models", "services_of"]
+
+DOMAINS = ("people", "registry", "telemetry", "feed", "intake", "incidents", "dispatch", "notify", "drills")
+"""Folders that may hold model.py, api.py (`router`), service.py and background.py (`async background(services)`)."""
+PREFIX = "/api/v1"
+_FIRST_PAUSE_S, _LAST_PAUSE_S = 0.2, 10.0
+_log = logging.getLogger(__name__)
+_restarts = Counter("shouwang_cloud_task_restarts_total", "Background tasks started again after an error", ["task"])
+
+
+def _modules(name: str) -> Iterator[tuple[str, ModuleType]]:
+    """The modules of that name, domain by domain, where there is one."""
+    for domain in DOMAINS:
+        if find_spec(f"cloud.{domain}") and find_spec(f"cloud.{domain}.{name}"):
+            yield domain, importlib.import_module(f"cloud.{domain}.{name}")
+
+
+def load_models() -> None:
+    """Import every domain's tables, so that `Base.metadata` is complete."""
+    for _ in _modules("model"):
+        pass
+
+
+async def supervised(name: str, services: Services, work: Callable[[Services], Awaitable[Any]]) -> None:
+    """Keep a background task alive: log and count an error, pause (longer each time), start again."""
+    pause_s = _FIRST_PAUSE_S
+    loop = asyncio.get_running_loop()
+    while not services.stopping.is_set():
+        began = loop.time()
+        try:
+            await work(services)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if services.stopping.is_set() or (task is not None and task.cancelling()):
+                raise
+            _log.warning("background task %s was interrupted", name)
+        except Exception:  # noqa: BLE001  the supervisor: whatever it was, it is logged, counted, and the work goes on
+            _log.exception("background task %s failed; starting it again", name)
+        else:
+            return
+        services.restarts[name] = services.restarts.get(name, 0) + 1
+        _restarts.labels(name).inc()
+        if loop.time() - began > 60:
+            pause_s = _FIRST_PAUSE_S
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(services.stopping.wait(), pause_s)
+        pause_s = min(pause_s * 2, _LAST_PAUSE_S)
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    services: Services = app.state.services
+    await services.telemetry.open()
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(supervised(name, services, module.background), name=name)
+                for name, module in _modules("background")
+            ]
+            yield
+            services.stopping.set()
+            for task in tasks:
+                task.cancel()
+    finally:
+        await services.telemetry.close()
+        await services.db.close()
+
+
+def create_services(settings: Settings) -> Services:
+    """The parts of one process, not yet running."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    db = Database(settings.url)
+    return Services(
+        settings=settings,
+        db=db,
+        feed=Feed(db),
+        telemetry=TelemetryStore(settings.telemetry_path),
+        throttle=LoginThrottle(settings.login_failures, settings.login_window_s),
+        demo_clock=timelines.demo_clock,
+    )
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application. The database must stand at the newest migration (`cloud.migrations.upgrade`)."""
+    load_models()
+    app = FastAPI(
+        title="Shouwang cloud",
+        version="1",
+        summary="From alert to incident to responder, and the drills that rehearse it",
+        docs_url=None,  # its page would load scripts from elsewhere
+        redoc_url=None,
+        openapi_url=None,  # served behind a role, see cloud/web_files.py
+        lifespan=_lifespan,
+        responses=problems.RESPONSES,
+    )
+    app.state.services = create_services(settings)
+    problems.install(app)
+    api = APIRouter(prefix=PREFIX)
+    for _, module in _modules("api"):
+        api.include_router(module.router)
+    app.include_router(api)
+    _add_rest(app, settings)
+    return app
+
+
+def _add_rest(app: FastAPI, settings: Settings) -> None:
+    """Limits around every request, health and metrics, and last the screens (their fallback takes any path)."""
+    from cloud import limits, web_files
+
+    limits.install(app, settings)
+    web_files.install(app, settings)

@@ -1,0 +1,1 @@
+"""Exercises: scenarios as data, their clock, their injects and their scores."""

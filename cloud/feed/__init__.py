@@ -1,0 +1,1 @@
+"""The feed log: what everyone wants to know, in commit order, resumable."""

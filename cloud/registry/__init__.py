@@ -1,0 +1,1 @@
+"""Sites, buildings, zones, devices, edges and timelines, and what goes down to each edge."""

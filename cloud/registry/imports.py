@@ -1,0 +1,117 @@
+"""Verdicts on a table of devices, and its application: all rows or none."""
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, Field
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from cloud.problems import Problem, ProblemError
+from cloud.registry import checks, import_table, service
+from cloud.registry.model import Device, Site
+from wire.time import REAL
+
+Verdict = Literal["new", "changed", "same", "error"]
+_COLUMN_OF = {"site_id": "site", "zone_id": "zone", "edge_id": "edge"}
+
+
+class CellFault(BaseModel):
+    """What is wrong in one cell."""
+
+    column: str
+    what: str
+    fix: str = ""
+
+
+class RowVerdict(BaseModel):
+    """What would become, or became, of one row."""
+
+    row: int = Field(description="Line number in the table; the first line is 1")
+    verdict: Verdict
+    id: str
+    errors: list[CellFault] = []
+
+
+class Credential(BaseModel):
+    """A device's MQTT password; shown this once."""
+
+    id: str
+    password: str
+
+
+class ImportResult(BaseModel):
+    """A verdict per row; nothing was applied if any row is wrong."""
+
+    rows: list[RowVerdict]
+    counts: dict[str, int]
+    applied: bool
+    credentials: list[Credential] = []
+
+
+async def run(
+    session: AsyncSession, data: bytes, *, dry_run: bool, in_scope: Callable[[Site], bool], now: datetime
+) -> ImportResult:
+    """Judge every row, and apply them all in the caller's transaction unless one is wrong or it is a dry run.
+
+    Raises:
+        Problem: 422 when the file as a whole cannot be read.
+    """
+    table = import_table.read(data)
+    if table.faults:
+        raise Problem(422, "unreadable-table", "The table cannot be read.", errors=table.faults)
+    verdicts: list[RowVerdict] = []
+    todo: list[tuple[Verdict, service.NewDevice]] = []
+    for row in table.rows:
+        verdict, device, faults = await _judge(session, row, in_scope)
+        errors = [CellFault(column=_COLUMN_OF.get(f.where, f.where), what=f.what, fix=f.fix) for f in faults]
+        verdicts.append(RowVerdict(row=row.number, verdict=verdict, id=row.fields.get("id", ""), errors=errors))
+        if device is not None:
+            todo.append((verdict, device))
+    counts = Counter(one.verdict for one in verdicts)
+    counted = {name: counts.get(name, 0) for name in ("new", "changed", "same", "error")}
+    if dry_run or counts["error"]:
+        return ImportResult(rows=verdicts, counts=counted, applied=False)
+    credentials = []
+    for verdict, device in todo:
+        if verdict == "new":
+            _, secret = await service.register(session, device, now=now)
+            credentials.append(Credential(id=device.id, password=secret))
+        elif verdict == "changed":
+            await service.change(session, device, now=now)
+    return ImportResult(rows=verdicts, counts=counted, applied=True, credentials=credentials)
+
+
+async def _judge(
+    session: AsyncSession, row: import_table.Row, in_scope: Callable[[Site], bool]
+) -> tuple[Verdict, service.NewDevice | None, list[ProblemError]]:
+    if row.faults:
+        return "error", None, list(row.faults)
+    standing = await session.get(Device, row.fields["id"])
+    profile = checks.profile_of(row.fields["profile"])
+    device = service.NewDevice(
+        id=row.fields["id"],
+        name=row.fields["name"],
+        site_id=row.fields["site"],
+        zone_id=row.fields["zone"],
+        profile=profile.name if profile else row.fields["profile"],
+        edge_id=row.fields["edge"],
+        parameters=row.parameters,
+        rules=standing.rules if standing else {},
+        timeline=row.fields.get("timeline") or (standing.timeline if standing else REAL),
+        enabled=row.enabled,
+    )
+    faults = await service.faults_of(session, device)
+    for site_id in {device.site_id, standing.site_id if standing else device.site_id}:
+        site = await session.get(Site, site_id)
+        if site is not None and not in_scope(site):
+            faults.append(ProblemError(where="site_id", what=f"site '{site_id}' is not yours to change"))
+    if standing and standing.timeline != device.timeline:
+        faults.append(ProblemError(where="timeline", what="a device stays on its timeline", fix="register another one"))
+    if faults:
+        return "error", None, faults
+    if standing is None:
+        return "new", device, []
+    same = all(getattr(standing, key) == getattr(device, key) for key in device.__struct_fields__)
+    return ("same" if same else "changed"), device, []

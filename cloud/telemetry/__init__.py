@@ -1,0 +1,1 @@
+"""Readings in DuckDB and their down-sampled history."""
