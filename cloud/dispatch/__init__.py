@@ -1,0 +1,1 @@
+"""Who goes: proposals with reasons, assignments, time limits that escalate up the responsibility tree."""

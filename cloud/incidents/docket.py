@@ -1,0 +1,330 @@
+"""One transaction's work on incidents: what it touched, what it wrote on timelines, and what it tells the feed.
+
+Every change of an incident goes through a `Docket`, so that timeline, hash chain, levels and feed never fall apart:
+services change rows and write entries; `finish` settles each touched incident once and appends to the feed.
+"""
+
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from typing import Any, Literal
+
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from cloud.feed import service as feed
+from cloud.feed.service import Audience
+from cloud.incidents import timeline, views
+from cloud.incidents.alarms import incident_level
+from cloud.incidents.folding import Spot
+from cloud.incidents.headline import headline
+from cloud.incidents.model import Incident, IncidentAlarm, IncidentCounter, TimelineEntry
+from cloud.incidents.places import Placed
+from cloud.incidents.states import HANDLED, State, move
+from cloud.people.access import Person
+from cloud.people.service import new_id
+from cloud.problems import conflict
+from cloud.services import Services
+from wire.alert import Hazard
+from wire.level import Level
+from wire.time import REAL
+
+_LOCK = 0x5357_494E  # advisory lock of incidents: 'SWIN'
+LOCAL = timezone(timedelta(hours=8))  # the day in an incident's number; China has no summer time
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who did it."""
+
+    kind: Literal["person", "edge", "system", "rule"]
+    id: str
+    name: str
+
+    def json(self) -> dict[str, Any]:
+        """As timelines keep it."""
+        return {"kind": self.kind, "id": self.id, "name": self.name}
+
+
+SYSTEM = Actor("system", "shouwang", "系统")
+
+
+def by(person: Person) -> Actor:
+    """A person as the one who acts."""
+    return Actor("person", person.id, person.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Exercise:
+    """The exercise that something comes of; no exercise = real."""
+
+    id: str
+    name: str
+
+
+Happened = Literal["opened", "level_raised", "reopened", "acknowledged", "over", "calmed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Something that dispatch must follow up in the same transaction."""
+
+    incident: Incident
+    what: Happened
+
+
+@dataclass(slots=True)
+class Docket:
+    """See the module's docstring; made by `docket`."""
+
+    session: AsyncSession
+    now: datetime
+    channels: tuple[str, ...] = ("feed", "log")  # ways out for messages
+    changes: list[Change] = field(default_factory=list)
+    unsettled: dict[str, Incident] = field(default_factory=dict)  # their alarms have changed
+    alarms: dict[tuple[str, int], IncidentAlarm] = field(default_factory=dict)  # (alarm_id, episode): read or made
+    open_by_key: dict[str, list[Incident]] = field(default_factory=dict)  # fold keys asked for in this transaction
+    _touched: dict[str, Incident] = field(default_factory=dict)
+    _entries: list[TimelineEntry] = field(default_factory=list)
+    _later: list[dict[str, Any]] = field(default_factory=list)
+
+    def touch(self, incident: Incident) -> None:
+        """Settle and tell this incident when the docket is finished."""
+        incident.updated_at = self.now
+        self._touched[incident.id] = incident
+
+    async def open(
+        self,
+        *,
+        hazard: Hazard,
+        level: Level,
+        fold_key: str,
+        placed: Placed,
+        origin: str,
+        actor: Actor,
+        exercise: Exercise | None,
+        timeline_name: str = REAL,
+        late: bool = False,
+        occurred_at: datetime | None = None,
+        said: dict[str, Any] | None = None,
+    ) -> Incident:
+        """A new incident, with its number and its first line."""
+        day = self.now.astimezone(LOCAL)
+        counter = await self.session.get(IncidentCounter, day.date().isoformat())
+        if counter is None:
+            counter = IncidentCounter(day=day.date().isoformat(), last=0)
+            self.session.add(counter)
+        counter.last += 1
+        incident = Incident(
+            id=new_id("inc"),
+            number=f"{day:%m%d}-{counter.last:04d}",
+            state=State.RAISED,
+            hazard=hazard,
+            fold_key=fold_key,
+            level=level,
+            highest_level=level,
+            level_floor=None,
+            headline=headline(hazard, [], by_hand=(said or {}).get("what")),
+            place=placed.place,
+            site_id=placed.spot.site,
+            building_id=placed.spot.building,
+            grid_path=placed.grid_path,
+            origin=origin,
+            opened_at=self.now,
+            updated_at=self.now,
+            acknowledged_at=None,
+            acknowledged_by=None,
+            owner=None,
+            alert_count=0,
+            late=late,
+            clock_from=self.now,
+            escalation_tier=0,
+            exercise=exercise.id if exercise else None,
+            exercise_name=exercise.name if exercise else None,
+            timeline=timeline_name,
+            assignments=[],
+            deadline=None,
+            outcome=None,
+            cause=None,
+            resolved_at=None,
+            closed_at=None,
+            position=0,
+            entries=0,
+            chain_head=timeline.GENESIS,
+        )
+        self.session.add(incident)
+        if fold_key in self.open_by_key:
+            self.open_by_key[fold_key].append(incident)
+        params = {"hazard": hazard.value, "level": level.value, "place": placed.place["text"], "origin": origin}
+        self.write(incident, "opened", actor, params | (said or {}), occurred_at=occurred_at)
+        self.changes.append(Change(incident, "opened"))
+        await self.session.flush()
+        return incident
+
+    async def read_alarms(self, keys: Collection[tuple[str, int]]) -> None:
+        """Read the episodes that a batch is about in one question; `alarms` then holds those that exist."""
+        query = select(IncidentAlarm).where(
+            IncidentAlarm.alarm_id.in_({alarm for alarm, _ in keys}),
+            IncidentAlarm.episode.in_({episode for _, episode in keys}),
+        )
+        self.alarms |= {(row.alarm_id, row.episode): row for row in await self.session.scalars(query)}
+
+    async def handled(self, keys: Sequence[str]) -> list[Incident]:
+        """Incidents under some fold keys that are still being handled."""
+        unknown = [key for key in keys if key not in self.open_by_key]
+        if unknown:
+            self.open_by_key |= {key: [] for key in unknown}
+            query = select(Incident).where(Incident.fold_key.in_(unknown), Incident.state.in_(HANDLED))
+            for incident in await self.session.scalars(query):
+                self.open_by_key[incident.fold_key].append(incident)
+        return [one for key in keys for one in self.open_by_key[key] if State(one.state) in HANDLED]
+
+    def write(
+        self,
+        incident: Incident,
+        kind: str,
+        actor: Actor,
+        params: dict[str, Any] | None = None,
+        *,
+        occurred_at: datetime | None = None,
+    ) -> None:
+        """Append one line to an incident's timeline, chained to the line before."""
+        incident.entries += 1
+        entry = TimelineEntry(
+            incident_id=incident.id,
+            seq=incident.entries,
+            kind=kind,
+            at=self.now,
+            occurred_at=occurred_at,
+            actor=actor.json(),
+            params=params or {},
+            exercise=incident.exercise,
+            prev_hash=incident.chain_head,
+            hash="",
+        )
+        entry.hash = timeline.entry_hash(entry, incident.chain_head)
+        incident.chain_head = entry.hash
+        self.session.add(entry)
+        self._entries.append(entry)
+        self.touch(incident)
+
+    def advance(self, incident: Incident, wanted: State) -> bool:
+        """Move an incident to a state; False when it stands there already.
+
+        Raises:
+            Problem: 409 for a move that the table of states does not have.
+        """
+        judged = move(State(incident.state), wanted)
+        if not judged.allowed:
+            raise conflict("wrong-state", f"Incident {incident.number}: {judged.reason}.")
+        if judged.changes:
+            incident.state = wanted
+            self.touch(incident)
+        return judged.changes
+
+    def say(self, *, kind: str, key: str, value: dict[str, Any], incident: Incident, persons: tuple[str, ...]) -> None:
+        """Something else for the feed (an assignment), in the sight of an incident and of these people."""
+        self._later.append(
+            {
+                "kind": kind,
+                "key": key,
+                "value": value,
+                "grid_path": incident.grid_path,
+                "site": incident.site_id,
+                "exercise": incident.exercise,
+                "audience": Audience(persons=persons),
+            }
+        )
+
+    async def settle_all(self) -> None:
+        """Settle every incident whose alarms have changed."""
+        await self.session.flush()
+        while self.unsettled:
+            _, incident = self.unsettled.popitem()
+            await self.settle(incident)
+
+    async def settle(self, incident: Incident) -> None:
+        """Level and headline from the alarms; a rise is written down and followed up."""
+        rows = (await views.alarms_of(self.session, [incident.id]))[incident.id]
+        alarms = [views.view_of(row) for row in rows]
+        before = Level(incident.highest_level)
+        hazard = Hazard(incident.hazard)
+        floor = Level(incident.level_floor) if incident.level_floor else None
+        if alarms:
+            standing = incident_level(alarms, smoke=hazard is Hazard.SMOKE, floor=floor)
+            line = headline(hazard, alarms)
+            incident.headline = (
+                line
+                if hazard is not Hazard.GATEWAY
+                else incident.headline | {"params": incident.headline["params"] | line["params"]}
+            )
+            incident.level, incident.highest_level = standing.level, standing.highest
+            reason = standing.reason
+        else:
+            incident.level = max(Level(incident.level), floor or Level.IV, key=lambda level: level.rank)
+            incident.highest_level = max(before, Level(incident.level), key=lambda level: level.rank)
+            reason = "floor"
+        if Level(incident.highest_level).rank > before.rank:
+            params = {"from": before.value, "to": str(incident.highest_level), "reason": reason}
+            self.write(incident, "level_raised", SYSTEM, params)
+            self.changes.append(Change(incident, "level_raised"))
+
+    async def finish(self) -> None:
+        """Tell the feed: every line, then each touched incident once. The last thing before the commit."""
+        await self.settle_all()
+        await self.session.flush()
+        by_id = self._touched
+        for entry in self._entries:
+            incident = by_id[entry.incident_id]
+            await feed.append(
+                self.session,
+                kind="timeline",
+                key=incident.id,
+                value=views.entry_json(entry),
+                grid_path=incident.grid_path,
+                site=incident.site_id,
+                exercise=incident.exercise,
+                audience=Audience(persons=assigned_persons(incident)),
+            )
+        for line in self._later:
+            await feed.append(self.session, **line)
+        alarms = await views.alarms_of(self.session, list(by_id))
+        for incident in by_id.values():
+            incident.position = await feed.append(
+                self.session,
+                kind="incident",
+                key=incident.id,
+                value=views.incident_json(incident, alarms[incident.id]),
+                grid_path=incident.grid_path,
+                site=incident.site_id,
+                exercise=incident.exercise,
+                audience=Audience(persons=assigned_persons(incident)),
+            )
+        self._touched, self._entries, self._later = {}, [], []
+
+
+def assigned_persons(incident: Incident) -> tuple[str, ...]:
+    """Who sees the incident because they are (or were) on it."""
+    return tuple(sorted({person for entry in incident.assignments for person in entry.get("persons", ())}))
+
+
+def spot_of(incident: Incident) -> Spot:
+    """The incident's place as folding sees it."""
+    place = incident.place
+    return Spot(place.get("site_id"), place.get("building_id"), place.get("section"), place.get("zone_id"))
+
+
+async def lock(session: AsyncSession) -> None:
+    """One writer of incidents at a time (SQLite has one writer anyway): folding must see every open incident."""
+    if session.get_bind().dialect.name == "postgresql":
+        await session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+
+
+@asynccontextmanager
+async def docket(services: Services) -> AsyncIterator[Docket]:
+    """A transaction on incidents. The caller calls `finish` when all is done; leaving commits."""
+    async with services.db.transaction() as session:
+        await lock(session)
+        webhook = ("webhook",) if getattr(services.settings, "notify_webhook_url", None) else ()
+        yield Docket(session, services.now(), ("feed", "log", *webhook))

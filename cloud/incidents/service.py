@@ -1,0 +1,209 @@
+"""What people do with incidents, and reading them. What comes in from outside is in `arrivals.py`."""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from sqlalchemy import Select, and_, false, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from cloud.incidents import timeline
+from cloud.incidents.docket import Actor, Change, Docket, assigned_persons
+from cloud.incidents.model import Incident, IncidentAlarm, TimelineEntry
+from cloud.incidents.states import HANDLED, OVER, Outcome, State, state_on_acknowledging
+from cloud.incidents.views import alarms_of, view_of
+from cloud.people.access import Person, Role, may_see
+from cloud.problems import conflict, invalid, not_found
+from wire.level import Level
+
+
+def acknowledge(docket: Docket, incident: Incident, actor: Actor, *, at: datetime | None = None) -> bool:
+    """接警: names the owner and stops the sound. False when somebody has already.
+
+    Raises:
+        Problem: 409 when the incident is over.
+    """
+    if State(incident.state) in OVER:
+        raise conflict("over", f"Incident {incident.number} is {incident.state}: there is nothing to acknowledge.")
+    if incident.acknowledged_at is not None:
+        return False
+    who = {"id": actor.id, "name": actor.name}
+    incident.acknowledged_at, incident.acknowledged_by, incident.owner = docket.now, who, who
+    incident.state = state_on_acknowledging(State(incident.state), Level(incident.level))
+    params = {"seconds": round((docket.now - incident.clock_from).total_seconds(), 1)}
+    docket.write(incident, "acknowledged", actor, params, occurred_at=at)
+    docket.changes.append(Change(incident, "acknowledged"))
+    return True
+
+
+def note(docket: Docket, incident: Incident, actor: Actor, text: str, *, at: datetime | None = None) -> None:
+    """One line in a person's own words; always possible."""
+    docket.write(incident, "note", actor, {"text": text}, occurred_at=at)
+
+
+def resolve(
+    docket: Docket, incident: Incident, actor: Actor, *, text: str | None = None, at: datetime | None = None
+) -> bool:
+    """处置完毕, by the one who did it or the desk. False when it is already."""
+    if not docket.advance(incident, State.RESOLVED):
+        return False
+    incident.resolved_at = docket.now
+    docket.write(incident, "resolved", actor, {"note": text} if text else {}, occurred_at=at)
+    docket.changes.append(Change(incident, "over"))
+    return True
+
+
+def verify(docket: Docket, incident: Incident, actor: Actor, *, at: datetime | None = None) -> bool:
+    """核查 after the work. False when it is already."""
+    if not docket.advance(incident, State.VERIFIED):
+        return False
+    docket.write(incident, "verified", actor, occurred_at=at)
+    return True
+
+
+def close(
+    docket: Docket,
+    incident: Incident,
+    actor: Actor,
+    *,
+    outcome: Outcome,
+    cause: str | None = None,
+    text: str | None = None,
+    at: datetime | None = None,
+) -> bool:
+    """结案 with what it was. An unknown cause keeps the incident open, resolved, to be looked at again."""
+    if State(incident.state) in OVER:
+        docket.advance(incident, State.CLOSED)
+        return False
+    params = {"outcome": outcome.value, "cause": cause, "note": text}
+    incident.outcome, incident.cause = outcome, cause
+    if outcome is Outcome.UNKNOWN:
+        if State(incident.state) in HANDLED:
+            resolve(docket, incident, actor, text=text, at=at)
+        hint = {"code": "outcome_unknown", "text": "原因不明，须复查后结案"}
+        docket.write(incident, "note", actor, params | hint, occurred_at=at)
+        return True
+    was_handled = State(incident.state) in HANDLED
+    docket.advance(incident, State.CLOSED)
+    incident.closed_at = docket.now
+    docket.write(incident, "closed", actor, params, occurred_at=at)
+    if was_handled:
+        incident.resolved_at = incident.resolved_at or docket.now
+    docket.changes.append(Change(incident, "over"))
+    return True
+
+
+def void(docket: Docket, incident: Incident, actor: Actor, *, reason: str, at: datetime | None = None) -> bool:
+    """作废 / 不予立案: a duplicate, a test call, not ours."""
+    if not docket.advance(incident, State.VOID):
+        return False
+    incident.closed_at = docket.now
+    docket.write(incident, "voided", actor, {"reason": reason}, occurred_at=at)
+    docket.changes.append(Change(incident, "over"))
+    return True
+
+
+async def latched_alarm(session: AsyncSession, incident: Incident, alarm_id: str) -> IncidentAlarm:
+    """The alarm of an incident that a person may reset: latched, and its condition over.
+
+    Raises:
+        Problem: 422 when it is not of this incident, 409 when there is nothing to reset, or the danger is not over.
+    """
+    rows = [row for row in (await alarms_of(session, [incident.id]))[incident.id] if row.alarm_id == alarm_id]
+    if not rows:
+        raise invalid("alarm_id", f"'{alarm_id:.80}' is not an alarm of this incident", "take one from `alarms`")
+    facts = view_of(rows[-1]).facts
+    if facts.active:
+        raise conflict("still-active", f"{rows[-1].device_name}: the condition still holds; reset when it is over.")
+    if not facts.latched:
+        raise conflict("not-latched", f"{rows[-1].device_name}: nothing to reset, it went back by itself.")
+    return rows[-1]
+
+
+# ---------------------------------------------------------------- reading
+
+
+def sees(person: Person, incident: Incident) -> bool:
+    """Whether a person may know of an incident."""
+    return may_see(
+        person,
+        incident.grid_path,
+        incident.exercise,
+        site=incident.site_id,
+        persons=assigned_persons(incident),
+    )
+
+
+async def get(session: AsyncSession, incident_id: str, person: Person | None = None) -> Incident:
+    """One incident.
+
+    Raises:
+        Problem: 404 when there is none that this person may see.
+    """
+    incident = await session.get(Incident, incident_id)
+    if incident is None or (person is not None and not sees(person, incident)):
+        raise not_found("incident", incident_id)
+    return incident
+
+
+def in_sight(query: Select[Any], person: Person) -> Select[Any]:
+    """A query on incidents narrowed to what a person may see by area, site and exercise."""
+    area = person.area_path.rstrip("/")
+    query = query.where(or_(Incident.grid_path == area, Incident.grid_path.startswith(area + "/", autoescape=True)))
+    if not person.has(Role.TRAINER):
+        takes_part = Incident.exercise.in_(sorted(person.exercises)) if person.exercises else false()
+        query = query.where(or_(Incident.exercise.is_(None), takes_part))
+    if person.site_ids:
+        query = query.where(Incident.site_id.in_(sorted(person.site_ids)))
+    return query
+
+
+async def page(
+    session: AsyncSession,
+    person: Person,
+    *,
+    state: Literal["open", "closed", "all"],
+    cursor: str | None,
+    limit: int,
+) -> tuple[Sequence[Incident], str | None]:
+    """A page of incidents within a person's sight, newest first; and where the next page starts."""
+    query = in_sight(select(Incident), person).order_by(Incident.opened_at.desc(), Incident.id.desc())
+    if state != "all":
+        over = Incident.state.in_(OVER)
+        query = query.where(over if state == "closed" else ~over)
+    if cursor:
+        at, last = _read_cursor(cursor)
+        query = query.where(or_(Incident.opened_at < at, and_(Incident.opened_at == at, Incident.id < last)))
+    rows: list[Incident] = list(await session.scalars(query.limit(limit + 1)))
+    after = _write_cursor(rows[limit - 1]) if len(rows) > limit else None
+    return [row for row in rows[:limit] if sees(person, row)], after
+
+
+def _write_cursor(row: Incident) -> str:
+    return base64.urlsafe_b64encode(f"{row.opened_at.isoformat()}|{row.id}".encode()).decode()
+
+
+def _read_cursor(cursor: str) -> tuple[datetime, str]:
+    try:
+        at, _, last = base64.urlsafe_b64decode(cursor.encode()).decode().partition("|")
+        return datetime.fromisoformat(at).astimezone(UTC), last
+    except (ValueError, OverflowError, binascii.Error):
+        raise invalid("cursor", "is not one that this service gave", "start without a cursor") from None
+
+
+async def entries(session: AsyncSession, incident_id: str) -> list[TimelineEntry]:
+    """The timeline in order."""
+    query = select(TimelineEntry).where(TimelineEntry.incident_id == incident_id).order_by(TimelineEntry.seq)
+    return list(await session.scalars(query))
+
+
+async def first_break(session: AsyncSession, incident: Incident) -> int | None:
+    """Where the timeline's hash chain does not hold, counting lines cut off at the end; None when it holds."""
+    lines = await entries(session, incident.id)
+    broken = timeline.first_break(lines)
+    if broken is not None:
+        return broken
+    whole = len(lines) == incident.entries and (lines[-1].hash if lines else timeline.GENESIS) == incident.chain_head
+    return None if whole else len(lines) + 1
