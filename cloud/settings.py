@@ -41,6 +41,10 @@ class Settings(BaseModel):
 
     acknowledge_within_s: float = Field(60.0, gt=0)
     accept_within_s: float = Field(60.0, gt=0)
+    automatic_offers: bool = True
+    """Smoke of level I or II is offered to the micro fire station at once, before anybody at the desk acts."""
+    notify_webhook_url: str | None = Field(None, pattern=r"^https?://")
+    """Where every notification is posted as JSON, beside the screens and the log file."""
     edge_offline_after_s: float = Field(20.0, gt=0)
     """No heartbeat for so long: the edge is cut off (one incident, not one a device)."""
 

@@ -49,7 +49,7 @@ class Policy:
         return cls(
             acknowledge_scale=settings.acknowledge_within_s / 60.0,
             accept_scale=settings.accept_within_s / 60.0,
-            automatic_offers=bool(getattr(settings, "automatic_offers", True)),
+            automatic_offers=settings.automatic_offers,
         )
 
     def limit(self, step: Step, incident: Incident) -> timedelta:

@@ -8,12 +8,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloud.dispatch.model import Assignment
 from cloud.dispatch.progress import LIVE, AssignmentState
-from cloud.drills.model import Drill
 from cloud.incidents.model import Incident
 from cloud.incidents.service import in_sight
 from cloud.incidents.states import OVER, State
 from cloud.people.access import Person, Role, within
-from cloud.registry.model import Edge
+from cloud.registry.model import Edge, IssuedExercise
 
 FLOOD = 10
 FLOOD_WINDOW = timedelta(minutes=10)
@@ -36,7 +35,7 @@ async def figures(session: AsyncSession, person: Person, now: datetime) -> dict[
         .group_by(Assignment.state)
     )
     busy: dict[str, int] = {row.state: row.people for row in await session.execute(by_state)}
-    running = list(await session.scalars(select(Drill.id).where(Drill.state == "running")))
+    running = list(await session.scalars(select(IssuedExercise.id).where(IssuedExercise.state == "running")))
     edges = [
         edge
         for edge in await session.scalars(select(Edge))

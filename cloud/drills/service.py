@@ -160,7 +160,7 @@ async def inject_done(session: AsyncSession, drill_id: str, inject_id: str, *, b
 
 async def _tell(session: AsyncSession, drill: Drill, *, now: datetime) -> None:
     config = DrillConfig(id=drill.id, state=_STATES.get(drill.state, "paused"), timeline=timeline_of(drill))
-    await registry.push_drill(session, config, now=now)
+    await registry.push_drill(session, config, name=drill.name, now=now)
     await _announce(session, drill, now=now)
 
 

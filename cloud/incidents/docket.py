@@ -326,5 +326,5 @@ async def docket(services: Services) -> AsyncIterator[Docket]:
     """A transaction on incidents. The caller calls `finish` when all is done; leaving commits."""
     async with services.db.transaction() as session:
         await lock(session)
-        webhook = ("webhook",) if getattr(services.settings, "notify_webhook_url", None) else ()
+        webhook = ("webhook",) if services.settings.notify_webhook_url else ()
         yield Docket(session, services.now(), ("feed", "log", *webhook))

@@ -5,7 +5,6 @@ from collections.abc import Collection
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cloud.drills.model import Drill
 from cloud.incidents.docket import Exercise
 from cloud.registry.model import IssuedExercise
 
@@ -15,9 +14,5 @@ async def issued(session: AsyncSession, ids: Collection[str | None]) -> dict[str
     wanted = sorted({exercise for exercise in ids if exercise is not None})
     if not wanted:
         return {}
-    query = (
-        select(IssuedExercise.id, Drill.name)
-        .outerjoin(Drill, Drill.id == IssuedExercise.id)
-        .where(IssuedExercise.id.in_(wanted))
-    )
-    return {found: Exercise(found, name or found) for found, name in await session.execute(query)}
+    query = select(IssuedExercise.id, IssuedExercise.name).where(IssuedExercise.id.in_(wanted))
+    return {found: Exercise(found, name) for found, name in await session.execute(query)}

@@ -30,7 +30,7 @@ def channels_of(services: Services, client: httpx.AsyncClient) -> dict[str, Chan
         "feed": FeedChannel(services.db),
         "log": LogFileChannel(services.settings.data_dir / "notifications.jsonl"),
     }
-    url = getattr(services.settings, "notify_webhook_url", None)
+    url = services.settings.notify_webhook_url
     if url:
         channels["webhook"] = WebhookChannel(url, client)
     return channels

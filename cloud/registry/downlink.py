@@ -98,12 +98,12 @@ async def exercise_clock(session: AsyncSession, exercise: str) -> Timeline | Non
     return _drill_config(row).timeline if row else None
 
 
-async def push_drill(session: AsyncSession, drill: DrillConfig, *, now: datetime) -> None:
+async def push_drill(session: AsyncSession, drill: DrillConfig, *, name: str, now: datetime) -> None:
     """Keep a drill's state and clock, and tell every edge: its id is exercise for good."""
     segments = [msgspec.to_builtins(segment) for segment in drill.timeline.segments]
     row = await session.get(IssuedExercise, drill.id)
     if row is None:
-        session.add(IssuedExercise(id=drill.id, state=drill.state, segments=segments, issued_at=now))
+        session.add(IssuedExercise(id=drill.id, name=name, state=drill.state, segments=segments, issued_at=now))
     else:
         row.state, row.segments = drill.state, segments
     await session.flush()

@@ -86,6 +86,7 @@ class IssuedExercise(Base):
     __tablename__ = "issued_exercises"
 
     id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))
     state: Mapped[str] = mapped_column(String(10))  # running, paused, ended
     segments: Mapped[list[Any]] = mapped_column(JsonColumn)
     issued_at: Mapped[datetime]

@@ -181,6 +181,7 @@ def upgrade() -> None:
     op.create_table(
         "issued_exercises",
         sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
         sa.Column("state", sa.String(length=10), nullable=False),
         sa.Column("segments", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
         sa.Column("issued_at", sa.DateTime(timezone=True), nullable=False),

@@ -1,0 +1,354 @@
+/** What the cloud says over /api/v1. Times are RFC 3339 UTC text. */
+
+export type Role = "duty_officer" | "property_manager" | "trainer" | "responder" | "administrator";
+export type Level = "I" | "II" | "III" | "IV";
+export type Hazard = "smoke" | "water_level" | "curtain_wall" | "device" | "gateway";
+export type IncidentState =
+  | "raised" | "accepted" | "dispatched" | "in_progress" | "resolved" | "verified" | "closed" | "void";
+export type AssignmentState =
+  | "offered" | "acknowledged" | "en_route" | "on_scene" | "cleared" | "declined" | "expired" | "cancelled";
+export type Outcome = "fire" | "danger_caught" | "hazard_true" | "nuisance" | "fault" | "human" | "test" | "unknown";
+export type Scalar = string | number | boolean | null;
+export type Params = Record<string, Scalar>;
+
+export interface Person {
+  id: string;
+  username?: string;
+  name: string;
+  name_en?: string | null;
+  roles?: Role[];
+  area_path?: string | null;
+}
+
+export interface Demo {
+  rate: number;
+  timeline: string;
+  label_zh: string;
+  label_en: string;
+}
+
+export interface Session {
+  token?: string;
+  person: Person & { roles: Role[] };
+  server_time: string;
+  demo?: Demo | null;
+}
+
+export interface Exercise {
+  id: string;
+  name: string;
+}
+
+export interface Place {
+  site_id: string | null;
+  site: string | null;
+  building_id: string | null;
+  building: string | null;
+  zone_id: string | null;
+  zone: string | null;
+  text: string | null;
+  lon: number | null;
+  lat: number | null;
+  grid_id: string | null;
+  grid: string | null;
+  grid_path: string | null;
+}
+
+export interface Headline {
+  code: string;
+  params: Params;
+}
+
+export interface AlarmSummary {
+  alarm_id: string;
+  device: string;
+  device_name: string | null;
+  rule: string;
+  level: Level | null;
+  isa: string;
+  active: boolean;
+  acknowledged: boolean;
+  latched: boolean;
+  suspect: boolean;
+  opened_at: string;
+  cleared_at: string | null;
+}
+
+export interface Responder {
+  id: string;
+  name: string;
+  kind: "person" | "team";
+}
+
+export interface Assignment {
+  id: string;
+  incident_id: string;
+  responder: Responder;
+  state: AssignmentState;
+  offered_at: string;
+  due_at: string | null;
+  acknowledged_at: string | null;
+  en_route_at: string | null;
+  on_scene_at: string | null;
+  cleared_at: string | null;
+  decline_reason: string | null;
+  exercise: Exercise | string | null;
+}
+
+export interface Deadline {
+  step: "acknowledge" | "accept";
+  due_at: string;
+  escalates_to: { tier: string | number; area: string | null; person: string | null } | null;
+}
+
+export interface Incident {
+  id: string;
+  number: string;
+  state: IncidentState;
+  hazard: Hazard;
+  level: Level | null;
+  highest_level: Level | null;
+  headline: Headline;
+  place: Place;
+  origin: "sensor" | "phone" | "patrol" | "hotline" | "place_code";
+  opened_at: string;
+  updated_at: string;
+  acknowledged_at: string | null;
+  acknowledged_by: { id: string; name: string } | null;
+  owner: { id: string; name: string } | string | null;
+  alert_count: number;
+  alarms: AlarmSummary[];
+  assignments: Assignment[];
+  deadline: Deadline | null;
+  escalation_tier: number;
+  exercise: Exercise | null;
+  timeline: string;
+  outcome: Outcome | null;
+  cause: string | null;
+  closed_at: string | null;
+  position?: number;
+}
+
+export interface TimelineItem {
+  seq: number;
+  kind: string;
+  at: string;
+  occurred_at: string | null;
+  lag_s: number | null;
+  actor: { kind: "person" | "edge" | "system" | "rule"; id: string | null; name: string | null } | null;
+  params: Record<string, unknown>;
+  exercise: string | null;
+}
+
+export interface Reason {
+  code: string;
+  ok: boolean;
+  params: Params;
+}
+
+export interface Proposal {
+  responder_id: string;
+  name: string;
+  kind: "person" | "team";
+  role: string | null;
+  distance_m: number | null;
+  walk_min: number | null;
+  recommended: boolean;
+  score: number;
+  reasons: Reason[];
+  missing: string[];
+}
+
+export interface Proposals {
+  items: Proposal[];
+  not_recommended: { name: string; reason?: string; code?: string }[];
+}
+
+export interface Card {
+  lines: { code?: string; text_zh?: string; text_en?: string }[];
+}
+
+export interface Task extends Assignment {
+  incident: Incident;
+  card?: Card | null;
+}
+
+export interface Summary {
+  unacknowledged: number;
+  oldest_unacknowledged_s: number | null;
+  people_on_the_way: number;
+  people_on_scene: number;
+  measures_in_force: number;
+  edges_offline: number;
+  edges: number;
+  drills_running: number;
+  flood: boolean;
+}
+
+export interface Telemetry {
+  device: string;
+  point: string;
+  unit: string;
+  timeline: string;
+  t: number[];
+  min: (number | null)[];
+  mean: (number | null)[];
+  max: (number | null)[];
+  flag: number[];
+  thresholds: { level: Level; value: number; rule: string }[];
+  gaps: [number, number][];
+}
+
+export interface Zone {
+  id: string;
+  name: string;
+  floor: number | null;
+  lon: number | null;
+  lat: number | null;
+}
+
+export interface Building {
+  id: string;
+  name: string;
+  outline?: unknown;
+  zones: Zone[];
+}
+
+export interface Site {
+  id: string;
+  name: string;
+  lon: number | null;
+  lat: number | null;
+  grid_path: string | null;
+  buildings: Building[];
+  zones?: Zone[];
+}
+
+export interface Device {
+  id: string;
+  name: string;
+  site_id: string;
+  zone_id: string | null;
+  building_id?: string | null;
+  profile: string;
+  edge_id: string;
+  hazard?: Hazard | null;
+  timeline?: string;
+  enabled?: boolean;
+  parameters?: Record<string, number>;
+  rules?: Record<string, unknown>;
+  status?: string | Record<string, unknown> | null;
+  last_seen?: string | null;
+  newest?: Record<string, unknown> | null;
+  [key: string]: unknown;
+}
+
+export interface Credentials {
+  username: string;
+  password: string;
+  topic: string;
+}
+
+export interface ImportRow {
+  row: number;
+  verdict: "new" | "changed" | "same" | "error";
+  id: string | null;
+  errors: { column: string | null; what: string; fix: string | null }[];
+}
+
+export interface ImportResult {
+  rows: ImportRow[];
+  counts: Record<string, number>;
+  applied: boolean;
+  credentials?: { id: string; password: string }[];
+}
+
+export interface Profile {
+  name: string;
+  vendor_zh: string;
+  vendor_en?: string;
+  model_zh: string;
+  model_en?: string;
+  hazard: Hazard;
+  points: { name: string; unit: string; label_zh?: string; label_en?: string }[];
+}
+
+export interface Edge {
+  id: string;
+  name?: string | null;
+  online?: boolean;
+  last_seen?: string | null;
+  [key: string]: unknown;
+}
+
+export interface Rejection {
+  id?: string | number;
+  edge: string | null;
+  device: string | null;
+  topic?: string | null;
+  code?: string | null;
+  reason?: string | null;
+  detail?: string | null;
+  at?: string | null;
+  recorded_at?: string | null;
+  count?: number;
+  [key: string]: unknown;
+}
+
+export interface Scenario {
+  id: string;
+  name_zh?: string;
+  name_en?: string;
+  name?: string;
+  description_zh?: string;
+  description_en?: string;
+  duration_s?: number;
+  [key: string]: unknown;
+}
+
+export interface Inject {
+  id: string;
+  at_s: number;
+  kind: string;
+  label_zh: string;
+  label_en: string;
+  state: string;
+  device?: string | null;
+  params?: Record<string, unknown>;
+}
+
+export interface Objective {
+  id: string;
+  label_zh: string;
+  label_en: string;
+  met: boolean | null;
+  value_s: number | null;
+  limit_s?: number | null;
+}
+
+export interface Segment {
+  wall: string | number;
+  scenario: string | number;
+  rate: number;
+  [key: string]: unknown;
+}
+
+export interface Drill {
+  id: string;
+  name: string;
+  scenario: string;
+  state: "draft" | "running" | "paused" | "ended";
+  timeline: { name: string; segments: Segment[] } | null;
+  participants: Person[];
+  injects: Inject[];
+  incidents: string[];
+  objectives: Objective[];
+  started_at?: string | null;
+  created_at?: string | null;
+  [key: string]: unknown;
+}
+
+export interface Listed<T> {
+  items: T[];
+  next: string | null;
+}
