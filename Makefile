@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export UV_NO_CONFIG := 1
+export NO_MKDOCS_2_WARNING := 1
 
 .PHONY: help demo test check format lock bench docs screens setup clean
 
