@@ -206,7 +206,12 @@ listen = "127.0.0.1:0"
         columns = list({key: None for row in rows for key in row})
         text = "\n".join([",".join(columns), *(",".join(str(row.get(key, "")) for key in columns) for row in rows)])
         with self.sign_in("manager") as client:
-            answer = client.post("/devices/import", content=text.encode(), headers={"Content-Type": "text/csv"})
+            answer = client.post(
+                "/devices/import",
+                params={"dry_run": False},
+                content=text.encode(),
+                headers={"Content-Type": "text/csv"},
+            )
             answer.raise_for_status()
             body = answer.json()
             assert body["applied"], body
