@@ -305,7 +305,7 @@ async def test_someone_on_another_incident_is_not_pulled_off_it(world):
 
 async def test_a_drill_makes_nobody_busy_for_a_real_alarm(world):
     async with world.db.transaction() as session:
-        session.add(IssuedExercise(id="drl-1", state="running", segments=[], issued_at=START))
+        session.add(IssuedExercise(id="drl-1", name="演练", state="running", segments=[], issued_at=START))
         await session.flush()
         await people.take_part(session, "drl-1", ["per_mfs", "per_duty"])
     await world.alarm(level=Level.II, exercise="drl-1")
@@ -319,7 +319,7 @@ async def test_a_drill_makes_nobody_busy_for_a_real_alarm(world):
 
 async def test_a_missed_limit_of_a_drill_tells_participants_only(world):
     async with world.db.transaction() as session:
-        session.add(IssuedExercise(id="drl-1", state="running", segments=[], issued_at=START))
+        session.add(IssuedExercise(id="drl-1", name="演练", state="running", segments=[], issued_at=START))
         await session.flush()
         await people.take_part(session, "drl-1", ["per_duty", "per_city"])
     incident = await world.alarm(level=Level.II, exercise="drl-1")
@@ -397,7 +397,7 @@ async def test_a_channel_that_is_down_is_tried_again_and_shows_why(world, tmp_pa
 
 async def test_a_message_to_one_who_left_the_exercise_is_abandoned(world, tmp_path):
     async with world.db.transaction() as session:
-        session.add(IssuedExercise(id="drl-1", state="running", segments=[], issued_at=START))
+        session.add(IssuedExercise(id="drl-1", name="演练", state="running", segments=[], issued_at=START))
         await session.flush()
         await people.take_part(session, "drl-1", ["per_duty"])
     await world.alarm(level=Level.I, exercise="drl-1")

@@ -30,7 +30,7 @@ async def devices(app, database):
 async def drill(devices, database):
     """An issued exercise in which 林知远 (duty) and 周启明 (zhou) take part, and nobody else."""
     async with database.transaction() as session:
-        session.add(IssuedExercise(id=DRILL, state="running", segments=[], issued_at=now()))
+        session.add(IssuedExercise(id=DRILL, name="演练", state="running", segments=[], issued_at=now()))
         await session.flush()
         await people.take_part(session, DRILL, ["per_duty", "per_zhou"])
 
