@@ -20,9 +20,8 @@ CONTENT_SECURITY_POLICY = "; ".join(  # noqa: FLY002  one directive a line
         "default-src 'self'",
         "script-src 'self'",
         "style-src 'self'",
-        "style-src-attr 'unsafe-inline'",  # the map places its markers by style attributes
-        "img-src 'self' data: blob:",
-        "worker-src 'self' blob:",  # MapLibre starts its worker from a blob
+        "img-src 'self' data:",
+        "worker-src 'self'",
         "connect-src 'self'",
         "object-src 'none'",
         "base-uri 'none'",

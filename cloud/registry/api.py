@@ -333,6 +333,6 @@ async def list_profiles(_person: Staff) -> ProfilePage:
 
 @router.get("/map", summary="The neighbourhood as GeoJSON", dependencies=[Depends(with_position)])
 async def get_map(person: AnyPerson, services: Shared) -> views.MapOut:
-    """Four feature collections within one's area; responders only for duty officers, trainers and administrators."""
+    """Feature collections within one's area; responders only for duty officers, trainers and administrators."""
     async with services.db.reading() as session:
         return await views.map_of(session, person)

@@ -55,6 +55,22 @@ class Zone(Base):
     lat: Mapped[float]
 
 
+class MapFeature(Base):
+    """What the map shows besides what is registered: a road, water, a railway, a plain building."""
+
+    __tablename__ = "map_features"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))  # road, water, railway, block
+    name: Mapped[str] = mapped_column(String(100), default="")
+    name_en: Mapped[str] = mapped_column(String(100), default="")
+    area_path: Mapped[str] = mapped_column(ForeignKey("areas.path"), index=True)
+    geometry: Mapped[dict[str, Any]] = mapped_column(JsonColumn)  # GeoJSON
+    width_m: Mapped[float | None]  # of a line
+    lon: Mapped[float | None]  # where its name stands
+    lat: Mapped[float | None]
+
+
 class Edge(Base):
     """An edge gateway and the last heartbeat heard of it."""
 

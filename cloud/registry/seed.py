@@ -1,10 +1,10 @@
 """The demonstration neighbourhood: 澄江市柳荫街道, a fictional place with invented people.
 
-Writes areas, sites, buildings, zones, accounts, responders, shifts around now and one edge; devices are registered
-through the API by whoever simulates them. Running it again changes nothing that stands and renews the shifts.
+Writes areas, the map (`seed_map`), sites, buildings, zones, accounts, responders, shifts around now and one edge;
+devices are registered through the API by whoever simulates them. Running it again changes nothing that stands and
+renews the shifts.
 """
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -17,6 +17,7 @@ from cloud.people import service as people
 from cloud.people.access import Role
 from cloud.people.model import Account, Area, Responder, ResponderMember, Shift
 from cloud.registry.model import Building, Edge, Site, Zone
+from cloud.registry.seed_map import ORIGIN_LAT, ORIGIN_LON, at, box, features, polygon
 
 CITY = "/chengjiang"
 DISTRICT = f"{CITY}/liuyin"
@@ -25,26 +26,6 @@ WANGHU = f"{STREET}/wanghu"
 SHUINAN = f"{STREET}/shuinan"
 GRID_02, GRID_03, GRID_05 = f"{WANGHU}/grid-02", f"{WANGHU}/grid-03", f"{SHUINAN}/grid-05"
 EDGE_ID = "gw-liuyin"
-ORIGIN_LON, ORIGIN_LAT = 120.300, 31.500
-_M_PER_DEGREE = 111_320.0
-
-
-def at(east_m: float, north_m: float) -> tuple[float, float]:
-    """Longitude and latitude of a point so many metres east and north of the neighbourhood's middle."""
-    lat = ORIGIN_LAT + north_m / _M_PER_DEGREE
-    lon = ORIGIN_LON + east_m / (_M_PER_DEGREE * math.cos(math.radians(ORIGIN_LAT)))
-    return round(lon, 7), round(lat, 7)
-
-
-def box(west: float, south: float, east: float, north: float) -> dict[str, Any]:
-    """A rectangle in local metres as a GeoJSON polygon."""
-    corners = [(west, south), (east, south), (east, north), (west, north), (west, south)]
-    return {"type": "Polygon", "coordinates": [[list(at(*corner)) for corner in corners]]}
-
-
-def polygon(*corners: tuple[float, float]) -> dict[str, Any]:
-    """A polygon in local metres as GeoJSON."""
-    return {"type": "Polygon", "coordinates": [[list(at(*corner)) for corner in (*corners, corners[0])]]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +179,8 @@ async def demo(session: AsyncSession, *, now: datetime, password: Callable[[str]
     """
     for area in areas():
         await people.add_area(session, area)
+    for feature in features(STREET):
+        await session.merge(feature)
     for site in SITES:
         lon, lat = at(*site.middle)
         await session.merge(

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cloud.people import service as people
 from cloud.people.access import Person, Role, may_see, within
 from cloud.people.model import Area
-from cloud.registry.model import Building, Device, DeviceState, Site, Zone
+from cloud.registry.model import Building, Device, DeviceState, MapFeature, Site, Zone
 from device_profiles.profile import Profile
 
 
@@ -99,6 +99,10 @@ class MapOut(BaseModel):
     buildings: FeatureCollection
     devices: FeatureCollection
     responders: FeatureCollection
+    roads: FeatureCollection
+    railways: FeatureCollection
+    water: FeatureCollection
+    blocks: FeatureCollection
 
 
 async def site_tree(session: AsyncSession, in_scope: Callable[[Site], bool]) -> list[SiteOut]:
@@ -164,11 +168,11 @@ def profile_out(profile: Profile) -> ProfileOut:
 
 
 async def map_of(session: AsyncSession, person: Person) -> MapOut:
-    """Four GeoJSON collections within a person's sight."""
+    """GeoJSON collections within a person's sight."""
     grids = [
         _feature(area.outline, path=area.path, id=area.path.rsplit("/", 1)[-1], name=area.name, name_en=area.name_en)
         for area in await session.scalars(select(Area).where(Area.tier == "grid").order_by(Area.path))
-        if area.outline and (within(person.area_path, area.path) or within(area.path, person.area_path))
+        if area.outline and _near(person, area.path)
     ]
     sites = {
         site.id: site
@@ -200,12 +204,29 @@ async def map_of(session: AsyncSession, person: Person) -> MapOut:
             for one in await people.responders(session)
             if one.lon is not None and one.lat is not None and within(person.area_path, one.area_path)
         ]
+    ground: dict[str, list[dict[str, Any]]] = {}
+    for one in await session.scalars(select(MapFeature).order_by(MapFeature.id)):
+        if _near(person, one.area_path):
+            label = [one.lon, one.lat] if one.lon is not None and one.lat is not None else None
+            shown = _feature(
+                one.geometry, id=one.id, name=one.name, name_en=one.name_en, width_m=one.width_m, label=label
+            )
+            ground.setdefault(one.kind, []).append(shown)
     return MapOut(
         grids=FeatureCollection(features=grids),
         buildings=FeatureCollection(features=buildings),
         devices=FeatureCollection(features=devices),
         responders=FeatureCollection(features=responders),
+        roads=FeatureCollection(features=ground.get("road", [])),
+        railways=FeatureCollection(features=ground.get("railway", [])),
+        water=FeatureCollection(features=ground.get("water", [])),
+        blocks=FeatureCollection(features=ground.get("block", [])),
     )
+
+
+def _near(person: Person, area_path: str) -> bool:
+    """Whether an area lies within a person's, or holds it."""
+    return within(person.area_path, area_path) or within(area_path, person.area_path)
 
 
 def _point(lon: float, lat: float) -> dict[str, Any]:

@@ -381,7 +381,14 @@ async def test_the_map_holds_what_one_may_see(sign_in):
     await manager.post("/api/v1/devices", json=SMOKE)
     whole = (await duty.get("/api/v1/map")).json()
     counts = {name: len(collection["features"]) for name, collection in whole.items()}
+    ground = {name: counts.pop(name) for name in ("roads", "railways", "water", "blocks")}
     assert counts == {"grids": 3, "buildings": 7, "devices": 1, "responders": 6}
+    assert (ground["railways"], ground["water"]) == (1, 3)
+    assert ground["roads"] >= 5
+    assert ground["blocks"] >= 50
+    road = next(one for one in whole["roads"]["features"] if one["id"] == "liuyin-road")
+    assert (road["geometry"]["type"], road["properties"]["name"]) == ("LineString", "柳荫路")
+    assert len(road["properties"]["label"]) == 2
     own = (await zhou.get("/api/v1/map")).json()
     assert [feature["id"] for feature in own["grids"]["features"]] == ["grid-02"]
     assert own["responders"]["features"] == []

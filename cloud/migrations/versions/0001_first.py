@@ -363,6 +363,21 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_responders")),
     )
     op.create_table(
+        "map_features",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("name", sa.String(length=100), nullable=False),
+        sa.Column("name_en", sa.String(length=100), nullable=False),
+        sa.Column("area_path", sa.String(length=300), nullable=False),
+        sa.Column("geometry", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
+        sa.Column("width_m", sa.Double(), nullable=True),
+        sa.Column("lon", sa.Double(), nullable=True),
+        sa.Column("lat", sa.Double(), nullable=True),
+        sa.ForeignKeyConstraint(["area_path"], ["areas.path"], name=op.f("fk_map_features_area_path_areas")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_map_features")),
+    )
+    op.create_index(op.f("ix_map_features_area_path"), "map_features", ["area_path"], unique=False)
+    op.create_table(
         "sites",
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("name", sa.String(length=100), nullable=False),
@@ -564,6 +579,8 @@ def downgrade() -> None:
     op.drop_table("timeline_entries")
     op.drop_index(op.f("ix_sites_grid_path"), table_name="sites")
     op.drop_table("sites")
+    op.drop_index(op.f("ix_map_features_area_path"), table_name="map_features")
+    op.drop_table("map_features")
     op.drop_table("responders")
     op.drop_table("people")
     op.drop_index("ix_notification_receipts_notification_id", table_name="notification_receipts")

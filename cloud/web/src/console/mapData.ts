@@ -7,7 +7,9 @@ export interface MapData {
   devices: GeoJSON.FeatureCollection;
   responders: GeoJSON.FeatureCollection;
   roads?: GeoJSON.FeatureCollection;
+  railways?: GeoJSON.FeatureCollection;
   water?: GeoJSON.FeatureCollection;
+  blocks?: GeoJSON.FeatureCollection;
 }
 
 export type Box = [[number, number], [number, number]];
@@ -43,6 +45,24 @@ export function middleOf(feature: GeoJSON.Feature): [number, number] | null {
   return box ? [(box[0][0] + box[1][0]) / 2, (box[0][1] + box[1][1]) / 2] : null;
 }
 
+/** Where the name of a road, a railway or water stands: as the data says, else the middle. */
+export function labelOf(feature: GeoJSON.Feature): [number, number] | null {
+  const given = feature.properties?.["label"] as unknown;
+  return Array.isArray(given) && typeof given[0] === "number" && typeof given[1] === "number" ? [given[0], given[1]] : middleOf(feature);
+}
+
+/** Whether it runs rather north and south, so that its name is written downward. */
+export function isUpright(feature: GeoJSON.Feature): boolean {
+  const box = boundsOf({ type: "FeatureCollection", features: [feature] });
+  return box !== null && box[1][1] - box[0][1] > box[1][0] - box[0][0];
+}
+
+/** Pixels at zoom 13 and 20 for so many metres, exponential between them (at the latitude of eastern China). */
+function metres(least: number, fallback: number, part = 1): ExpressionSpecification {
+  const wide: ExpressionSpecification = ["*", part, ["coalesce", ["get", "width_m"], fallback]];
+  return ["interpolate", ["exponential", 2], ["zoom"], 13, ["max", least, ["*", wide, 0.12]], 20, ["*", wide, 15.4]];
+}
+
 const HEIGHT: ExpressionSpecification = ["coalesce", ["get", "height_m"], ["*", 3, ["coalesce", ["get", "floors"], 2]]];
 
 export function styleOf(data: MapData, colour: (name: string) => string, tilted: boolean): StyleSpecification {
@@ -52,13 +72,18 @@ export function styleOf(data: MapData, colour: (name: string) => string, tilted:
       grids: { type: "geojson", data: data.grids ?? EMPTY },
       water: { type: "geojson", data: data.water ?? EMPTY },
       roads: { type: "geojson", data: data.roads ?? EMPTY },
+      railways: { type: "geojson", data: data.railways ?? EMPTY },
+      blocks: { type: "geojson", data: data.blocks ?? EMPTY },
       buildings: { type: "geojson", data: data.buildings ?? EMPTY },
       devices: { type: "geojson", data: data.devices ?? EMPTY },
     },
     layers: [
       { id: "ground", type: "background", paint: { "background-color": colour("--map-bg") } },
-      { id: "water", type: "fill", source: "water", paint: { "fill-color": colour("--map-water") } },
-      { id: "roads", type: "line", source: "roads", paint: { "line-color": colour("--map-road"), "line-width": ["interpolate", ["exponential", 2], ["zoom"], 13, 2, 18, 26] } },
+      { id: "water", type: "fill", source: "water", paint: { "fill-color": colour("--map-water"), "fill-outline-color": colour("--map-edge") } },
+      { id: "blocks", type: "fill", source: "blocks", paint: { "fill-color": colour("--map-block") } },
+      { id: "roads", type: "line", source: "roads", layout: { "line-cap": "round", "line-join": "round" }, paint: { "line-color": colour("--map-road"), "line-width": metres(2, 10) } },
+      { id: "rails", type: "line", source: "railways", layout: { "line-join": "round" }, paint: { "line-color": colour("--map-text"), "line-width": metres(2.5, 7) } },
+      { id: "sleepers", type: "line", source: "railways", paint: { "line-color": colour("--map-road"), "line-width": metres(1, 7, 0.45), "line-dasharray": [4, 4] } },
       { id: "grids", type: "line", source: "grids", paint: { "line-color": colour("--map-edge"), "line-width": 1.2, "line-dasharray": [6, 3, 1, 3] } },
       tilted
         ? { id: "buildings", type: "fill-extrusion", source: "buildings", paint: { "fill-extrusion-color": colour("--map-block"), "fill-extrusion-height": HEIGHT, "fill-extrusion-opacity": 0.92 } }

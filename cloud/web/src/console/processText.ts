@@ -5,6 +5,9 @@ import type { TimelineItem } from "../types";
 
 const text = (value: unknown): string => (typeof value === "string" || typeof value === "number" ? String(value) : "");
 
+/** What rules judge in, where the evidence names only the point. */
+const UNITS: Record<string, string> = { obscuration: "dB/m", temperature: "Cel", co: "[ppm]", level: "m", frequency: "Hz", tilt: "deg", gap: "mm", battery: "%" };
+
 function nameOf(value: unknown): string {
   if (typeof value === "object" && value !== null && "name" in value) return text((value as { name: unknown }).name);
   return text(value);
@@ -36,13 +39,14 @@ export function processTail(item: TimelineItem): string {
   if (device) parts.push(device);
   if (typeof params["rule"] === "string") parts.push(hasText("rule", params["rule"]) ? tc("rule", params["rule"]) : params["rule"]);
   const evidence = (typeof params["evidence"] === "object" && params["evidence"] !== null ? params["evidence"] : params) as Record<string, unknown>;
-  if (typeof evidence["value"] === "number") parts.push(quantityText(evidence["value"], text(evidence["unit"])));
-  if (typeof evidence["rate"] === "number") parts.push(rateText(evidence["rate"], text(evidence["unit"])));
+  const unit = text(evidence["unit"]) || (UNITS[text(evidence["point"])] ?? "");
+  if (typeof evidence["value"] === "number") parts.push(quantityText(evidence["value"], unit));
+  if (typeof evidence["rate"] === "number") parts.push(rateText(evidence["rate"], unit));
   for (const key of ["text", "note", "cause", "caller", "what"]) {
     const value = text(params[key]);
     if (value) parts.push(key === "cause" ? tc("cause", value) : value);
   }
-  const reason = text(params["reason"]);
+  const reason = item.kind === "level_raised" ? "" : text(params["reason"]); // there it is a word of the system
   if (reason) parts.push(hasText("phone", `cannot_${reason}`) ? tc("phone", `cannot_${reason}`) : tc("reason", reason));
   const actor = item.actor;
   const named = item.kind === "acknowledged" || !["accepted", "declined", "en_route", "on_scene", "cleared", "expired"].includes(item.kind);
