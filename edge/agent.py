@@ -43,8 +43,6 @@ log = logging.getLogger(__name__)
 
 TICK_S = 1.0
 REPORT_S = 5.0
-DEAF_S = 5.0  # a broker lost for longer costs a pause of the silence rules,
-HEAR_AGAIN_S = 35.0  # three cadences of a native detector; what the broker kept comes first
 ALARM_LOG = 10_000  # alarm events kept by an edge without a cloud
 DAY_MS = 86_400_000
 
@@ -167,15 +165,17 @@ class Agent:
     async def _tick(self) -> None:
         loop = asyncio.get_running_loop()
         due = loop.time()
-        heard_at, deaf_until = loop.time(), 0.0
+        connections = 0
         while True:
-            # While there is no broker nobody can be heard: that is our silence, not the devices'.
-            if hearing := self.ingest.connected.is_set():
-                if self.ingest.connections > 1 and loop.time() - heard_at > DEAF_S:
-                    deaf_until = loop.time() + HEAR_AGAIN_S
-                heard_at = loop.time()
-            silent = not hearing or loop.time() < deaf_until
-            await self.batcher.between(self.judge.report if silent else self.judge.tick)
+            # Read when the tick has its turn: the journal may have held it up.
+            def tick(transaction: Transaction) -> None:
+                nonlocal connections
+                if connections != self.ingest.connections:  # lost and found again, be it between two ticks
+                    connections = self.ingest.connections
+                    self.judge.resume()
+                self.judge.tick(transaction, deaf=not self.ingest.connected.is_set())
+
+            await self.batcher.between(tick)
             due = max(due + TICK_S, loop.time() + TICK_S / 10)
             await asyncio.sleep(due - loop.time())
 
@@ -216,7 +216,7 @@ class Agent:
             readings=self.judge.readings,
             rejected=self.judge.rejections.total,
             alerts=self.judge.alerts,
-            notes=[*self.problems(), *await self._loss_notes(at)],
+            notes=[*self.problems(), *self.judge.notes(), *await self._loss_notes(at)],
         )
 
     async def _loss_notes(self, at: int) -> list[str]:

@@ -36,7 +36,7 @@ logging.getLogger("gmqtt.mqtt.package").setLevel(logging.WARNING)
 _QUIET = logging.getLogger("edge.gmqtt")
 _QUIET.setLevel(logging.CRITICAL)
 
-KEEPALIVE_S = 15
+KEEPALIVE_S = 5  # a broker that hangs is noticed within 2.5 of these: before a 10 s cadence makes its device silent
 CONNECT_S = 10.0
 STEADY_S = 10.0
 _NEVER_RECONNECT = -2  # gmqtt compares its failures with this; -1 would be for ever

@@ -14,7 +14,7 @@ from edge.alarms import AlarmBook
 from edge.batch import Arrived
 from edge.decode import Decoded, Reader
 from edge.lane import Lane, Outgoing, Stored, Transaction
-from edge.metrics import DECISIONS, READINGS
+from edge.metrics import BLIND, DECISIONS, READINGS, UNREADABLE
 from edge.rejections import Rejections
 from edge.sources import Row, Sources
 from edge.table import Device, Table
@@ -28,6 +28,7 @@ from wire.report import Reason
 from wire.time import now_ms, to_datetime, to_ms
 
 FORGET_DECISION_MS = 30 * 86_400_000
+STOOD_STILL_MS = 5_000  # between two ticks: the process, its journal or the clock had a gap; nobody was heard in it
 
 
 class Judge:
@@ -56,6 +57,8 @@ class Judge:
         self.reader = Reader(self.sources, self.accepted, self.rejections, max_payload_bytes)
         self.readings = 0
         self.alerts = 0
+        self._incomplete: list[str] = []
+        self._ticked_ms = 0
 
     @property
     def table(self) -> Table:
@@ -85,6 +88,12 @@ class Judge:
             for name, device in table.devices.items()
         }
         changes = self.engine.configure(rules for _, rules in self._rules.values())
+        self._incomplete = [
+            f"{name}: parameter {parameter} of the device is missing: what is computed from it is not judged"
+            for name, device in table.devices.items()
+            if device.config.enabled
+            for parameter in device.decoder.missing
+        ]
         self.sources.use(table)
         at = now_ms()
         for change in changes:
@@ -112,26 +121,38 @@ class Judge:
         self._report(now_ms(), into, rows=())
         self._keep(into)
 
-    def tick(self, into: Transaction) -> None:
-        """Once a second: silence, holds that silence cut off, and what `report` does."""
-        if self._table is None:
-            return
-        at = now_ms()
-        now = {name: timeline.scenario(at) for name, timeline in self._table.timelines.items()}
-        for exercise in {row.exercise for row in self.sources.rows.values() if row.exercise is not None}:
-            now[exercise] = self._table.clock("", exercise).scenario(at)
-        self._apply(self.engine.tick(now), None, at, into)
-        self.report(into)
+    def tick(self, into: Transaction, *, deaf: bool = False) -> None:
+        """Once a second: silence, holds that silence cut off, ends of shelvings, reports that are due.
 
-    def report(self, into: Transaction) -> None:
-        """Ends of shelvings, and reports that are due."""
+        Args:
+            into: takes what came of it.
+            deaf: there is no broker; that is our silence, not the devices' (`Engine.tick`).
+        """
         if self._table is None:
             return
         at = now_ms()
+        if at - self._ticked_ms > STOOD_STILL_MS:
+            self.resume()
+        self._ticked_ms = at
+        self._apply(self.engine.tick(self._now(self._table, at), deaf=deaf), None, at, into)
         self.alarms.unshelve(self._table, now_ms=at, into=into)
         self.rejections.close_old(at)
         self._report(at, into, rows=self.sources.rows.values())
         self._keep(into)
+        BLIND.set(len(self.blind()))
+        UNREADABLE.set(len(self.engine.unreadable))
+
+    def resume(self) -> None:
+        """Devices can be heard again: each has its rule's grace before it is called silent, once, as at a restart."""
+        if self._table is not None:
+            self.engine.resume(self._now(self._table, now_ms()))
+
+    def _now(self, table: Table, at: int) -> dict[str, int]:
+        """Scenario time of every timeline, and of every exercise that lives here."""
+        now = {name: timeline.scenario(at) for name, timeline in table.timelines.items()}
+        for exercise in {row.exercise for row in self.sources.rows.values() if row.exercise is not None}:
+            now[exercise] = table.clock("", exercise).scenario(at)
+        return now
 
     def decide(self, decision: Decision, into: Transaction) -> None:
         """Carry out a person's decision: once, and never after its expiry."""
@@ -266,6 +287,21 @@ class Judge:
     def _keep(self, into: Transaction) -> None:
         into.states.update(self.engine.dirty())
 
+    def blind(self) -> list[str]:
+        """What is not judged although it is registered: rules and devices that lack a parameter, one sentence each."""
+        return [
+            *(f"{device}:{rule}: {why}" for (device, rule), why in self.engine.blind.items()),
+            *self._incomplete,
+        ]
+
+    def notes(self) -> list[str]:
+        """What people should mend, in sentences; does not make the edge unwell."""
+        found = [f"not judged: {each}" for each in _first(self.blind())]
+        if self.engine.unreadable:
+            keys = ", ".join(_first(self.engine.unreadable))
+            found.append(f"the kept state of these rules could not be read, they began anew: {keys}")
+        return found
+
     def facts(self) -> dict[str, Any]:
         """For /status."""
         return {
@@ -275,13 +311,19 @@ class Judge:
             "rejected": self.rejections.total,
             "alarms": self.alarms.facts(),
             "unknown_exercises": sorted(self.sources.unknown_exercises),
-            "blind_rules": [f"{device}:{rule}: {why}" for (device, rule), why in self.engine.blind.items()][:50],
+            "blind_rules": _first(self.blind(), 50),
+            "unreadable_states": _first(self.engine.unreadable, 50),
             "last_rejections": [
                 {"at": rejection.received_at, "topic": rejection.topic, "reason": rejection.reason,
                  "detail": rejection.detail, "count": rejection.count}
                 for rejection in self.rejections.recent[-20:]
             ],
         }  # fmt: skip
+
+
+def _first(sentences: Sequence[str], most: int = 5) -> list[str]:
+    rest = len(sentences) - most
+    return [*sentences[:most], *([f"and {rest} more"] if rest > 0 else [])]
 
 
 def _rules(device: Device) -> DeviceRules:

@@ -257,16 +257,30 @@ class Engine:
             return None
         return int(self._table.seen[entity.index])
 
-    def tick(self, now: Mapping[str, int]) -> list[Change]:
+    def resume(self, now: Mapping[str, int]) -> None:
+        """Nobody could be heard until now (a lost broker, a process that stood still): as at a restart.
+
+        Devices that are not heard from here on are called silent when their rule's grace is over, not before. Grace
+        that they have used already is not given again, so that losses in a row add up to one grace.
+
+        Args:
+            now: scenario time by timeline name, as for `tick`.
+        """
+        self._table.reindex()
+        self._watch.resume(now)
+
+    def tick(self, now: Mapping[str, int], *, deaf: bool = False) -> list[Change]:
         """Let time pass: silence, and holds that silence cut off.
 
         Args:
             now: scenario time by timeline name; an exercise's under its drill id. Timelines that are not named stand
                 still.
+            deaf: nobody can be heard now. No device is called silent then, and no grace is used up; a hold that is cut
+                off surfaces all the same: what we lost may have burnt. `resume` when it is over.
         """
         self._table.reindex()
         changes: list[Change] = []
-        for lapse in self._watch.passed(now):
+        for lapse in self._watch.passed(now, deaf=deaf):
             number = lapse.happening.slot
             slot = self._table.slots[number]
             turn = episode.fulfil(self._table.state[number], lapse.happening)

@@ -1,8 +1,9 @@
 """Kind `silence`: a device that says nothing.
 
 A device is silent when its last sign of life is `after_s` old by the clock of its timeline. A device that has never
-spoken is *unknown*, not silent. A restart of the edge gives those that were not heard since one *grace*: time to be
-heard before they are called silent. What of the grace is used up is kept, so that restarts cannot add up.
+spoken is *unknown*, not silent. After a time in which nobody could be heard (a restart of the edge, a lost broker)
+those not heard since have one *grace*: time to be heard before they are called silent. What of the grace is used up is
+kept, so that restarts and losses cannot add up.
 """
 
 import numpy as np
@@ -16,10 +17,10 @@ def due(seen: Ints, used: Ints, after_ms: Ints, grace_ms: Ints, started: Ints) -
 
     Args:
         seen: arrival of the last sign of life; NEVER where there was none.
-        used: grace used up before this start.
+        used: grace used up before we began to listen.
         after_ms: by device and level; NEVER = no such level.
         grace_ms: by device.
-        started: when this process began to watch the device's timeline; NEVER where it heard the device itself.
+        started: when we began to listen on the device's timeline; NEVER where the device was heard since.
 
     Returns:
         Instants by device and level; the far future where it cannot be.

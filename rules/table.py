@@ -109,7 +109,7 @@ class Table:
         self.seen = np.zeros(0, dtype=np.int64)
         self.saved_seen = np.zeros(0, dtype=np.int64)
         self.touched_seen = np.zeros(0, dtype=np.bool_)
-        self.heard = np.zeros(0, dtype=np.bool_)  # since this process began
+        self.heard = np.zeros(0, dtype=np.bool_)  # since we began to listen
         self.low = np.zeros(0)
         self.high = np.zeros(0)
         self.stale = True

@@ -18,17 +18,28 @@ class Watch:
 
     def __init__(self, table: Table) -> None:
         self._table = table
-        self._started: dict[str, int] = {}  # first `now` of each timeline in this process
-        self._used_before: dict[int, int] = {}  # grace that earlier processes used up, by slot
+        self._started: dict[str, int] = {}  # when we began to listen, by timeline: at the first `now`, or a `resume`
+        self._used_before: dict[int, int] = {}  # grace that was used up by then, by slot
 
-    def passed(self, now: Mapping[str, int]) -> "Iterator[Lapse]":
-        """What time brought about, timeline by timeline."""
+    def passed(self, now: Mapping[str, int], *, deaf: bool = False) -> "Iterator[Lapse]":
+        """What time brought about, timeline by timeline; while we are deaf nobody falls silent."""
         for name, instant in now.items():
             started = self._started.setdefault(name, instant)
             entities = self._table.watch.get(name)
             if entities is not None:
-                yield from self._silences(entities, instant, started)
+                if not deaf:
+                    yield from self._silences(entities, instant, started)
                 yield from self._cut_off(entities, instant, started)
+
+    def resume(self, now: Mapping[str, int]) -> None:
+        """Begin to listen, as at a start: nobody was heard yet, and what is left of each grace runs from here."""
+        for name, instant in now.items():
+            self._started[name] = instant
+            entities = self._table.watch.get(name)
+            if entities is not None:
+                self._table.heard[entities] = False
+                for number in self._table.silent_slot[entities].tolist():
+                    self._used_before.pop(number, None)
 
     def heard(self, number: int) -> None:
         """The device of a silence slot spoke: its grace is whole again."""

@@ -104,7 +104,7 @@ async def test_away_then_back(tmp_path, cloud):
         assert (await journal.depth()).total == 2
         cloud.mode = "ok"
         await until(lambda: len(cloud.received) == 2)
-        assert uplink.cloud is Cloud.REACHABLE
+        await until(lambda: uplink.cloud is Cloud.REACHABLE)  # said when the answer has been read
 
 
 async def test_no_server_at_all_is_away(tmp_path, cloud):

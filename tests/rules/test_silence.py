@@ -1,6 +1,8 @@
 """Silence, its grace across restarts, and holds that silence cuts off."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from rules.columns import Columns
 from rules.declaration import resolve
@@ -105,6 +107,106 @@ def test_restarts_in_a_row_extend_a_silence_by_one_grace_in_all(pause_s):
         now += pause_s * 1000
         running -= 1000  # the first tick of a run is its start
     pytest.fail("restarts put silence off for ever")
+
+
+def test_after_a_loss_each_device_has_the_grace_of_its_own_rule():
+    slow = DeviceRules("slow", resolve(Hazard.CURTAIN_WALL, ("tilt",), 120.0), ("tilt",), cadence_s=120.0)
+    engine = engine_of([*smoke(2), slow])
+    for device, point in (("s0", "obscuration"), ("s1", "obscuration"), ("slow", "tilt")):
+        engine.step(Columns.of([engine.channel(device, point)], [T0], [0.0]))
+    assert engine.tick({"real": T0 + 5_000}) == []
+    back = T0 + 3_600_000
+    engine.resume({"real": back})
+    assert engine.tick({"real": back}) == []
+    say(engine, back + 9_000, "s0")
+    assert engine.tick({"real": back + 29_000}) == []
+    say(engine, back + 29_500, "s0")
+    assert brief(engine.tick({"real": back + 30_000})) == [("s1", "silence", Verb.RAISED, Level.IV)]
+    engine.step(Columns.of([engine.channel("slow", "tilt")], [back + 115_000], [0.0]))
+    say(engine, back + 470_000, "s0")
+    assert engine.tick({"real": back + 474_000}) == []
+    assert brief(engine.tick({"real": back + 476_000})) == [("slow", "silence", Verb.RAISED, Level.IV)]
+
+
+def test_while_we_are_deaf_nobody_falls_silent_and_a_hold_that_is_cut_off_surfaces_all_the_same():
+    engine = engine_of(smoke())
+    say(engine, T0)
+    assert say(engine, T0 + 10_000, value=0.5) == []
+    surfaced = [each for at in range(11, 200) for each in engine.tick({"real": T0 + at * 1000}, deaf=True)]
+    assert brief(surfaced) == [("s0", "smoke", Verb.RAISED, Level.II)]
+    assert surfaced[0].suspect
+    assert surfaced[0].at == T0 + 70_000
+
+
+def test_a_silence_known_before_a_loss_goes_on_and_worsens():
+    levels = {"silence": {"levels": {"IV": {"after_s": 30}, "III": {"after_s": 600}}}}
+    engine = engine_of(smoke(overrides=levels))
+    say(engine, T0)
+    assert len(engine.tick({"real": T0 + 40_000})) == 1
+    engine.resume({"real": T0 + 300_000})
+    assert engine.tick({"real": T0 + 599_000}) == []
+    assert brief(engine.tick({"real": T0 + 600_000})) == [("s0", "silence", Verb.ESCALATED, Level.III)]
+    assert [change.verb for change in say(engine, T0 + 601_000)] == [Verb.CLEARED]
+
+
+def test_only_the_timelines_that_are_named_begin_anew():
+    engine = engine_of([*smoke(), DeviceRules("d0", smoke()[0].rules, POINTS, timeline="demo")])
+    say(engine, T0)
+    say(engine, T0, "d0")
+    engine.tick({"real": T0, "demo": T0})
+    engine.resume({"demo": T0 + 25_000})
+    assert [each.device for each in engine.tick({"real": T0 + 31_000, "demo": T0 + 31_000})] == ["s0"]
+    assert [each.device for each in engine.tick({"real": T0 + 56_000, "demo": T0 + 56_000})] == ["d0"]
+
+
+STEP = st.one_of(
+    st.tuples(st.just("say"), st.just(0)),
+    st.tuples(st.just("listen"), st.integers(1, 25)),
+    st.tuples(st.just("lost"), st.sampled_from([0, 1, 10, 29, 31, 3600])),
+)
+
+
+@settings(max_examples=50, deadline=None)
+@given(script=st.lists(STEP, min_size=3, max_size=25), grace_s=st.sampled_from([10, 30, 45]))
+def test_whatever_is_lost_and_found_a_device_is_called_silent_for_its_own_silence_and_at_most_one_grace_late(
+    script, grace_s
+):
+    """And a loss of the broker decides as a restart would."""
+    table = smoke(overrides={"silence": {"grace_s": grace_s}})
+    lost, restarted, journal = engine_of(table), engine_of(table), {}
+    now, accused = T0, False
+    seen, listened, overdue = now, 0, 0  # s since the last sign of life; of these, s beyond `after_s`
+
+    def tick():
+        nonlocal accused
+        changes = lost.tick({"real": now})
+        assert changes == restarted.tick({"real": now})
+        journal.update(restarted.dirty())
+        if changes:
+            assert not accused
+            assert now >= seen + 30_000
+            assert listened >= min(30, grace_s), "called silent because we could not hear"
+        accused = accused or bool(changes)
+        assert accused or overdue < grace_s or now < seen + 30_000, "put off beyond one grace"
+
+    for what, seconds in [("say", 0), *script, ("lost", 3600), ("listen", 25), ("lost", 5), ("listen", 25)]:
+        if what == "say":
+            assert [each.verb for each in say(lost, now)] == ([Verb.CLEARED] if accused else [])
+            say(restarted, now)
+            journal.update(restarted.dirty())
+            seen, listened, overdue, accused = now, 0, 0, False
+        elif what == "lost":
+            assert lost.tick({"real": now + seconds * 500}, deaf=True) == []
+            now += seconds * 1000
+            lost.resume({"real": now})
+            restarted = engine_of(table, journal)
+            tick()
+        for _ in range(seconds if what == "listen" else 0):
+            now += 1000
+            listened += 1
+            overdue += now > seen + 30_000
+            tick()
+    assert accused
 
 
 def test_a_silence_known_before_a_restart_is_not_told_again_and_still_clears():

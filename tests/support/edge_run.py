@@ -1,14 +1,17 @@
 """A stretch of readings with alarms in it, the same for every run, and the edge that judges it."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from edge_cloud import StandInCloud
-from edge_process import EdgeProcess, Publisher, until
+from edge_process import EdgeProcess, until
+from player import Due, Player, clock
 
 from wire.configuration import DeviceConfig, EdgeDocument
+from wire.time import now_ms
 
 DEVICES = 100
+EVERY_MS = 10_000
 QUIET, SMOKE, FIRE = 0.01, 0.2, 0.6
 # IV needs two minutes; III 12 s and three samples; II 10 s. Cleared after 60 s below exit.
 PATTERN = [QUIET] * 6 + [SMOKE] * 4 + [FIRE] * 5 + [QUIET] * 14 + [FIRE] * 5 + [QUIET] * 12
@@ -27,29 +30,30 @@ def document(edge: str = "gw-1") -> EdgeDocument:
     )
 
 
-def readings(start_ms: int) -> Iterator[tuple[str, dict]]:
-    """In order of time; the devices' fires begin one after another."""
-    for step, _ in enumerate(PATTERN):
-        for number in range(DEVICES):
-            value = PATTERN[(step - number % 7) % len(PATTERN)] if step >= number % 7 else QUIET
-            ts = start_ms + step * 10_000 + number
-            yield f"sensors/s1/smoke-{number}/telemetry", {"ts": ts, "seq": step, "boot": "b", "obscuration": value}
+def readings(start_ms: int) -> list[Due]:
+    """The devices' fires begin one after another; the devices speak one after another within each ten seconds."""
+    return [
+        Due(
+            start_ms + step * EVERY_MS + number * (EVERY_MS // DEVICES),
+            f"smoke-{number}",
+            {"obscuration": PATTERN[(step - number % 7) % len(PATTERN)] if step >= number % 7 else QUIET},
+        )
+        for step, _ in enumerate(PATTERN)
+        for number in range(DEVICES)
+    ]
 
 
-def publish(publisher: Publisher, start_ms: int, rate: float, at: dict[int, Callable[[], None]] | None = None) -> None:
-    """Publish the run at a rate, QoS 1; `at` does something before the n-th reading."""
-    began, acknowledged = time.monotonic(), publisher.acknowledged
-    lost = 0.0  # time spent in disturbances does not make the rest a burst
-    for index, (topic, reading) in enumerate(readings(start_ms)):
-        if at and index in at:
-            before = time.monotonic()
-            at[index]()
-            lost += time.monotonic() - before
-        due = began + lost + index / rate
-        if (ahead := due - time.monotonic()) > 0:
-            time.sleep(ahead)
-        publisher.publish(topic, reading, wait=False)
-    until(lambda: publisher.acknowledged - acknowledged >= READINGS, "every PUBACK", 60)
+def publish(
+    credentials: Mapping[str, Any], start_ms: int, rate: float, at: Mapping[int, Callable[[], None]] | None = None
+) -> None:
+    """Publish the run at a rate, QoS 1, each device in order; `at` does something when the n-th reading is out."""
+    due = readings(start_ms)
+    wall_ms = now_ms() + 200
+    player = Player(credentials, clock("run", wall_ms, start_ms, rate * EVERY_MS / DEVICES / 1000), due, "s1")
+    for index, disturb in sorted((at or {}).items()):
+        player.wait_until(due[index].ts)
+        disturb()
+    assert player.finish() == READINGS
 
 
 def complete(edge: EdgeProcess, cloud: StandInCloud) -> None:
