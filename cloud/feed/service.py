@@ -95,6 +95,31 @@ async def append(
 ) -> int:
     """Write one entry in the caller's transaction; listeners wake by themselves after the commit.
 
+    The arguments are those of `enter`.
+
+    Returns:
+        The position.
+    """
+    row = await enter(
+        session, kind=kind, key=key, value=value, grid_path=grid_path, exercise=exercise, audience=audience, site=site
+    )
+    await session.flush()
+    return row.position
+
+
+async def enter(
+    session: AsyncSession,
+    *,
+    kind: str,
+    key: str,
+    value: dict[str, Any] | None,
+    grid_path: str | None,
+    exercise: str | None,
+    audience: Audience | None = None,
+    site: str | None = None,
+) -> FeedEntry:
+    """Put one entry into the caller's transaction without writing it yet: many go to the database at once then.
+
     Args:
         session: the caller's transaction.
         kind: incident, timeline, assignment, device, drill, edge, registry, or `edge:<id>`.
@@ -106,7 +131,7 @@ async def append(
         site: site it belongs to, for people whose access is narrowed to sites.
 
     Returns:
-        The position.
+        The row; it has its position after the next flush.
     """
     await hold(session)
     row = FeedEntry(
@@ -120,11 +145,10 @@ async def append(
         audience=msgspec.to_builtins(audience) if audience else None,
     )
     session.add(row)
-    await session.flush()
     if not session.info.get("feed_wakes"):
         session.info["feed_wakes"] = True
         event.listen(session.sync_session, "after_commit", _after_commit, once=True)
-    return row.position
+    return row
 
 
 def _after_commit(session: Session) -> None:

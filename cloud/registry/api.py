@@ -268,10 +268,12 @@ async def import_devices(
     """A verdict per row. Nothing is applied if any row is wrong; running the same table again changes nothing."""
     data = await _uploaded(request)
     response.headers["Cache-Control"] = "no-store"
+    async with services.db.reading() as session:
+        judged = await imports.judge(session, data, in_scope=lambda site: _site_in_scope(person, site))
+    if dry_run or judged.result.counts["error"]:
+        return judged.result
     async with services.db.transaction() as session:
-        return await imports.run(
-            session, data, dry_run=dry_run, in_scope=lambda site: _site_in_scope(person, site), now=services.now()
-        )
+        return await imports.apply(session, judged, now=services.now())
 
 
 async def _uploaded(request: Request) -> bytes:

@@ -1,16 +1,17 @@
 """Verdicts on a table of devices, and its application: all rows or none."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, Field
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloud.problems import Problem, ProblemError
 from cloud.registry import checks, import_table, service
-from cloud.registry.model import Device, Site
+from cloud.registry.model import Device, Edge, Site, TimelineRow, Zone
 from wire.time import REAL
 
 Verdict = Literal["new", "changed", "same", "error"]
@@ -50,10 +51,16 @@ class ImportResult(BaseModel):
     credentials: list[Credential] = []
 
 
-async def run(
-    session: AsyncSession, data: bytes, *, dry_run: bool, in_scope: Callable[[Site], bool], now: datetime
-) -> ImportResult:
-    """Judge every row, and apply them all in the caller's transaction unless one is wrong or it is a dry run.
+class Judged(NamedTuple):
+    """A table and what would become of it."""
+
+    result: ImportResult
+    new: list[service.NewDevice]
+    changed: list[service.NewDevice]
+
+
+async def judge(session: AsyncSession, data: bytes, *, in_scope: Callable[[Site], bool]) -> Judged:
+    """Judge every row; nothing is written, so no lock is held, however long the table.
 
     Raises:
         Problem: 422 when the file as a whole cannot be read.
@@ -61,34 +68,42 @@ async def run(
     table = import_table.read(data)
     if table.faults:
         raise Problem(422, "unreadable-table", "The table cannot be read.", errors=table.faults)
+    # held here, because a session forgets rows that nobody holds and would ask for them again at every line
+    known = [list(await session.scalars(select(kind))) for kind in (Zone, Site, Edge, TimelineRow)]
+    standing = await service.standing(session, [row.fields["id"] for row in table.rows if row.fields.get("id")])
     verdicts: list[RowVerdict] = []
-    todo: list[tuple[Verdict, service.NewDevice]] = []
+    todo: dict[Verdict, list[service.NewDevice]] = {"new": [], "changed": []}
     for row in table.rows:
-        verdict, device, faults = await _judge(session, row, in_scope)
+        verdict, device, faults = await _judge(session, row, standing, in_scope)
         errors = [CellFault(column=_COLUMN_OF.get(f.where, f.where), what=f.what, fix=f.fix) for f in faults]
         verdicts.append(RowVerdict(row=row.number, verdict=verdict, id=row.fields.get("id", ""), errors=errors))
-        if device is not None:
-            todo.append((verdict, device))
+        if device is not None and verdict in todo:
+            todo[verdict].append(device)
+    del known
     counts = Counter(one.verdict for one in verdicts)
     counted = {name: counts.get(name, 0) for name in ("new", "changed", "same", "error")}
-    if dry_run or counts["error"]:
-        return ImportResult(rows=verdicts, counts=counted, applied=False)
-    credentials = []
-    for verdict, device in todo:
-        if verdict == "new":
-            _, secret = await service.register(session, device, now=now)
-            credentials.append(Credential(id=device.id, password=secret))
-        elif verdict == "changed":
-            await service.change(session, device, now=now)
-    return ImportResult(rows=verdicts, counts=counted, applied=True, credentials=credentials)
+    return Judged(ImportResult(rows=verdicts, counts=counted, applied=False), todo["new"], todo["changed"])
+
+
+async def apply(session: AsyncSession, judged: Judged, *, now: datetime) -> ImportResult:
+    """Apply a table without a fault in the caller's transaction: all rows or none.
+
+    Raises:
+        Problem: 409 when the registry changed under it; run the table again.
+    """
+    registered = await service.register_all(session, judged.new, now=now)
+    for device in judged.changed:
+        await service.change(session, device, now=now)
+    credentials = [Credential(id=device.id, password=secret) for device, secret in registered]
+    return judged.result.model_copy(update={"applied": True, "credentials": credentials})
 
 
 async def _judge(
-    session: AsyncSession, row: import_table.Row, in_scope: Callable[[Site], bool]
+    session: AsyncSession, row: import_table.Row, known: Mapping[str, Device], in_scope: Callable[[Site], bool]
 ) -> tuple[Verdict, service.NewDevice | None, list[ProblemError]]:
     if row.faults:
         return "error", None, list(row.faults)
-    standing = await session.get(Device, row.fields["id"])
+    standing = known.get(row.fields["id"])
     profile = checks.profile_of(row.fields["profile"])
     device = service.NewDevice(
         id=row.fields["id"],

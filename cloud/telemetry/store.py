@@ -198,7 +198,8 @@ class TelemetryStore:
             cursor.execute("INSERT INTO batches VALUES (?, epoch_ms(now()))", [write.batch])
             block = write.block
             if block.ts:
-                ids_of_table = np.array([self._series_id(cursor, series) for series in block.table], dtype=np.int32)
+                self._enter_series(cursor, block.table)
+                ids_of_table = np.array([self._series[series] for series in block.table], dtype=np.int32)
                 columns.append(
                     (
                         ids_of_table[np.asarray(block.series, dtype=np.int64)],
@@ -215,16 +216,23 @@ class TelemetryStore:
         cursor.unregister("incoming")
         return outcomes, len(ts)
 
-    def _series_id(self, cursor: duckdb.DuckDBPyConnection, series: Series) -> int:
-        found = self._series.get(series)
-        if found is None:
-            found = len(self._series) + 1
-            cursor.execute(
-                "INSERT INTO series VALUES (?, ?, ?, ?, ?)",
-                [found, series.device, series.point, series.unit, series.exercise or ""],
-            )
-            self._series[series] = found
-        return found
+    def _enter_series(self, cursor: duckdb.DuckDBPyConnection, table: Sequence[Series]) -> None:
+        """Give series that are new an id, in one statement: a fleet brings thousands at its first word."""
+        unknown = list(dict.fromkeys(series for series in table if series not in self._series))
+        if not unknown:
+            return
+        first = len(self._series) + 1
+        rows = {
+            "id": np.arange(first, first + len(unknown), dtype=np.int32),
+            "device": np.array([series.device for series in unknown], dtype=object),
+            "point": np.array([series.point for series in unknown], dtype=object),
+            "unit": np.array([series.unit for series in unknown], dtype=object),
+            "exercise": np.array([series.exercise or "" for series in unknown], dtype=object),
+        }
+        cursor.register("new_series", rows)
+        cursor.execute("INSERT INTO series SELECT id, device, point, unit, exercise FROM new_series")
+        cursor.unregister("new_series")
+        self._series.update((series, first + index) for index, series in enumerate(unknown))
 
     async def _ask(self, question: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
         connection = self._connection
