@@ -21,6 +21,7 @@ from demo_accounts import PASSWORD
 from fastapi import FastAPI
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
+from required import absent
 from sqlalchemy import Table, insert, select, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -41,7 +42,7 @@ def postgres() -> Iterator[str]:
         try:
             url = stack.enter_context(postgres_server.running())
         except postgres_server.NoPostgresError as error:
-            pytest.skip(f"PostgreSQL: {error}")
+            absent("postgres", f"PostgreSQL: {error}")
         yield url
 
 

@@ -5,6 +5,7 @@ import pytest
 from edge_cloud import StandInCloud
 from edge_mosquitto import MOSQUITTO, Mosquitto
 from edge_process import EdgeProcess, settings
+from required import absent
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def make_edge(tmp_path: Path) -> Iterator[Callable[..., EdgeProcess]]:
 @pytest.fixture
 def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
     if MOSQUITTO is None:
-        pytest.skip("no mosquitto on this machine")
+        absent("mosquitto", "no mosquitto on this machine: apt-get install mosquitto")
     server = Mosquitto(tmp_path / "mosquitto")
     server.start()
     yield server

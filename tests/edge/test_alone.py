@@ -6,6 +6,7 @@ import threading
 
 import pytest
 from edge_process import until
+from required import absent
 
 from wire.alert import Alert
 from wire.configuration import DeviceConfig, DrillConfig, EdgeDocument
@@ -186,7 +187,7 @@ def test_a_broker_that_refuses_the_agent_is_said_and_tried_again(make_edge, tmp_
     from edge_mosquitto import MOSQUITTO, Mosquitto
 
     if MOSQUITTO is None:
-        pytest.skip("no mosquitto on this machine")
+        absent("mosquitto", "no mosquitto on this machine: apt-get install mosquitto")
     server = Mosquitto(tmp_path / "strict", allow=False)
     server.start()
     try:
