@@ -13,7 +13,8 @@ pytestmark = [pytest.mark.broker, pytest.mark.timeout(300)]
 SITE = "wanghuyuan"
 
 
-def test_each_bad_input_is_visible_with_its_reason_and_the_alarm_after_it_arrives(stack: Stack) -> None:
+def test_each_bad_input_is_visible_with_its_reason_and_the_alarm_after_it_arrives(stack_on_each: Stack) -> None:
+    stack = stack_on_each
     zone = stack.zones(SITE)[0]
     stack.register_each(
         [{"id": "smoke-bad", "name": "烟感", "site_id": SITE, "zone_id": zone, "profile": "shouwang/smoke"}]

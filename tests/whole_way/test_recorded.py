@@ -14,7 +14,7 @@ from wire.time import now_ms, parse_instant
 pytestmark = [pytest.mark.broker, pytest.mark.realdata, pytest.mark.slow, pytest.mark.timeout(600)]
 SITE = "wanghuyuan"
 FIRE_RATE = 20.0
-FLOOD_RATE = 40_000.0
+FLOOD_RATE = 80_000.0
 LEAD_MS = 3000
 SLOW_RISE = {level: {"hold_s": 0, "min_samples": 1} for level in ("III", "II")}
 
