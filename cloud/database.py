@@ -1,5 +1,8 @@
 """Engine, sessions and column types: SQLite (WAL) by default, PostgreSQL by URL, one set of models on both."""
 
+import asyncio
+import sqlite3
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -12,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator
+from sqlalchemy.util import await_only
 
 JsonColumn = JSON().with_variant(JSONB(), "postgresql")
 
@@ -52,11 +56,24 @@ class Base(DeclarativeBase):
     type_annotation_map = {datetime: Instant(), dict[str, Any]: JsonColumn, list[Any]: JsonColumn}  # noqa: RUF012
 
 
+_PATIENCE_S = 30
+
+
 def _sqlite_on_connect(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
     """WAL, full sync (a verdict says *committed*), foreign keys, patience with the one writer."""
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
+    for pragma in (f"busy_timeout={_PATIENCE_S * 1000}", "synchronous=FULL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:  # SQLite does not wait here while another one makes the same change
+            if time.monotonic() > deadline:
+                raise
+            await_only(asyncio.sleep(0.02))
+        else:
+            break
     cursor.close()
 
 

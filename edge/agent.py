@@ -43,6 +43,8 @@ log = logging.getLogger(__name__)
 
 TICK_S = 1.0
 REPORT_S = 5.0
+CANCEL_AGAIN_S = 1.0
+"""A library that fails while it cleans up hides the cancellation behind its own error; the task is told again."""
 ALARM_LOG = 10_000  # alarm events kept by an edge without a cloud
 DAY_MS = 86_400_000
 
@@ -284,9 +286,14 @@ class Agent:
 
 
 async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    """End tasks, those too that lose their cancellation on the way."""
+    waiting = {task for task in tasks if not task.done()}
+    while waiting:
+        for task in waiting:
+            task.cancel()
+        _, waiting = await asyncio.wait(waiting, timeout=CANCEL_AGAIN_S)
+        for task in waiting:
+            log.warning("task %s did not end; telling it again", task.get_name())
 
 
 @contextlib.contextmanager

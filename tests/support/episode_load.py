@@ -9,7 +9,7 @@ from player import Due
 DEVICES = 100
 EVERY_S = 1.0  # scenario seconds between two readings of one device
 RATE = 5.0  # so that 100 devices make 500 readings a wall second
-SCENARIO_S = 150
+SCENARIO_S = 110
 QUIET_END_S = 12
 SITE = "wanghuyuan"
 RULES: dict[str, Any] = {

@@ -1,6 +1,6 @@
 """kill -9 of the agent, of the cloud and of the broker in the middle of 500 readings/s: no episode lost, none doubled.
 
-The oracle is the very same load through an undisturbed stack, and, for good measure, through the rules alone.
+The oracle is the very same load through the rules alone: no broker, no network, no process to kill.
 """
 
 from collections import Counter
@@ -49,7 +49,7 @@ def by_the_rules_alone() -> Counter[Episode]:
     return found
 
 
-def run_load(stack: Stack, victim: str | None) -> Counter[Episode]:
+def run_load(stack: Stack, victim: str) -> Counter[Episode]:
     """Register, publish, kill `victim` twice on the way, wait until all is in the cloud; its episodes."""
     zones = stack.zones(SITE)
     wall = now_ms() + 1000
@@ -71,15 +71,14 @@ def run_load(stack: Stack, victim: str | None) -> Counter[Episode]:
     stack.set_timeline(timeline)
     start_ms = timeline.segments[0].scenario_ms
     load = Player(stack.secret("bridge"), timeline, readings(start_ms), SITE)
-    if victim:
-        for second in (40, 90):
-            load.wait_until(start_ms + second * 1000)
-            stack.kill(victim)
-            if victim == "edge":
-                stack.start_edge()
-            elif victim == "cloud":
-                load.wait_until(start_ms + (second + 10) * 1000)  # two seconds without a cloud
-                stack.start_cloud()
+    for second in (30, 65):
+        load.wait_until(start_ms + second * 1000)
+        stack.kill(victim)
+        if victim == "edge":
+            stack.start_edge()
+        elif victim == "cloud":
+            load.wait_until(start_ms + (second + 10) * 1000)  # two seconds without a cloud
+            stack.start_cloud()
     sent = load.finish()
     assert sent == DEVICES * SCENARIO_S
 
@@ -96,8 +95,8 @@ def run_load(stack: Stack, victim: str | None) -> Counter[Episode]:
     return episodes()
 
 
-@pytest.mark.parametrize("victim", [None, "edge", "cloud", "broker"], ids=["nothing", "edge", "cloud", "broker"])
-def test_episodes_are_those_of_an_undisturbed_run(stack: Stack, victim: str | None) -> None:
+@pytest.mark.parametrize("victim", ["edge", "cloud", "broker"])
+def test_episodes_are_those_of_an_undisturbed_run(stack: Stack, victim: str) -> None:
     wanted = by_the_rules_alone()
     assert sum(wanted.values()) > DEVICES  # most devices alarm, many twice
     assert run_load(stack, victim) == wanted
