@@ -4,8 +4,10 @@ import asyncio
 import contextlib
 import importlib
 import logging
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from importlib.util import find_spec
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -17,6 +19,7 @@ from cloud.database import Database
 from cloud.feed.service import Feed
 from cloud.people.throttle import LoginThrottle
 from cloud.registry import timelines
+from cloud.secret_files import write_secret
 from cloud.services import Services, services_of
 from cloud.settings import Settings
 from cloud.telemetry.store import TelemetryStore
@@ -89,6 +92,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await services.db.close()
 
 
+def _kept_secret(file: Path) -> str:
+    write_secret(file, secrets.token_urlsafe(32), keep=True)
+    return file.read_text(encoding="utf-8").strip()
+
+
 def create_services(settings: Settings) -> Services:
     """The parts of one process, not yet running."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
@@ -99,6 +107,7 @@ def create_services(settings: Settings) -> Services:
         feed=Feed(db),
         telemetry=TelemetryStore(settings.telemetry_path),
         throttle=LoginThrottle(settings.login_failures, settings.login_window_s),
+        metrics_token=_kept_secret(settings.secrets_dir / "metrics.token"),
         demo_clock=timelines.demo_clock,
     )
 

@@ -35,6 +35,8 @@ class Services:
     feed: "Feed"
     telemetry: "TelemetryStore"
     throttle: "LoginThrottle"
+    metrics_token: str
+    """What a scraper of `/metrics` shows; it lies in `secrets/metrics.token`."""
     now: Callable[[], datetime] = wall_clock
     demo_clock: DemoClock | None = None
     """The registry's answer to 'which clock does the demonstration run on?' for the people domain below it."""

@@ -11,7 +11,6 @@ from sqlalchemy import text
 
 from cloud.people.access import Person, Role, person_by_token, require, token_of
 from cloud.problems import Problem, not_found
-from cloud.secret_files import write_secret
 from cloud.services import services_of
 from cloud.settings import Settings
 
@@ -40,11 +39,11 @@ _HEADERS = {
 
 def install(app: FastAPI, settings: Settings) -> None:
     """Add these routes, the fallback last."""
-    _add_service_routes(app, settings)
+    _add_service_routes(app)
     _add_screens(app, settings.web_dist.resolve())
 
 
-def _add_service_routes(app: FastAPI, settings: Settings) -> None:
+def _add_service_routes(app: FastAPI) -> None:
     @app.get("/health", include_in_schema=False)
     @app.get("/api/v1/health", summary="Is the service able to work?", tags=["service"])
     async def health(request: Request) -> dict[str, Any]:
@@ -53,13 +52,9 @@ def _add_service_routes(app: FastAPI, settings: Settings) -> None:
             await session.execute(text("SELECT 1"))
         return {"status": "ok", "server_time": services.now().isoformat(), "task_restarts": dict(services.restarts)}
 
-    metrics_token = settings.secrets_dir / "metrics.token"
-    write_secret(metrics_token, secrets.token_urlsafe(32), keep=True)
-    expected = metrics_token.read_text().strip()
-
     async def may_scrape(request: Request) -> None:
         token = token_of(request) or ""
-        if secrets.compare_digest(token.encode(), expected.encode()):
+        if secrets.compare_digest(token.encode(), services_of(request).metrics_token.encode()):
             return
         person = await person_by_token(services_of(request), token)
         if person is None or not person.has(Role.ADMINISTRATOR):

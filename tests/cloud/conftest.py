@@ -8,10 +8,10 @@ demo world has the password `PASSWORD`.
 import asyncio
 import contextlib
 import itertools
+import shutil
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from datetime import datetime
-from typing import Any
+from pathlib import Path
 
 import httpx
 import postgres_server
@@ -22,16 +22,17 @@ from fastapi import FastAPI
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 from required import absent
-from sqlalchemy import Table, insert, select, text
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from cloud.app import create_app, load_models
+from cloud.app import create_app, create_services, load_models
 from cloud.database import Base, Database
 from cloud.people import passwords
 from cloud.registry import seed
-from cloud.services import Services
+from cloud.services import Services, wall_clock
 from cloud.settings import Settings
 
+CHEAP = PasswordHash((Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1),))
 _numbers = itertools.count(1)
 
 
@@ -46,17 +47,65 @@ def postgres() -> Iterator[str]:
         yield url
 
 
+async def _make(url: str, *, world: bool) -> None:
+    """Every table of every domain; with `world` the demo world in them, with cheap passwords."""
+    load_models()
+    db = Database(url)
+    async with db.engine.begin() as connection:
+        await connection.run_sync(Base.metadata.create_all)
+    if world:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(passwords, "hasher", CHEAP)
+            async with db.transaction() as session:
+                await seed.demo(session, now=wall_clock(), password=lambda _username: PASSWORD)
+    await db.close()
+
+
+class Originals:
+    """Databases that tests begin with, made once and copied: empty, with tables, with the demo world."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._made: set[str] = set()
+
+    async def sqlite(self, content: str | None, file: Path) -> None:
+        if content is None:
+            return
+        original = self._folder / f"{content}.sqlite"
+        if content not in self._made:
+            await _make(f"sqlite+aiosqlite:///{original}", world=content == "world")
+            self._made.add(content)
+        shutil.copyfile(original, file)
+
+    async def postgres(self, content: str | None, server: str, name: str, admin: AsyncConnection) -> None:
+        original = f"original_{content}"
+        if content is not None and original not in self._made:
+            await admin.execute(text(f"CREATE DATABASE {original}"))
+            await _make(server + original, world=content == "world")
+            self._made.add(original)
+        await admin.execute(text(f"CREATE DATABASE {name}" + (f" TEMPLATE {original}" if content else "")))
+
+
+@pytest.fixture(scope="session")
+def originals(tmp_path_factory) -> Originals:
+    return Originals(tmp_path_factory.mktemp("originals"))
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-async def database_url(request, tmp_path) -> AsyncIterator[str]:
-    """URL of an empty database of each kind."""
+async def database_url(request, tmp_path, originals) -> AsyncIterator[str]:
+    """URL of a database of each kind: empty, or with what the test's other fixtures need in it."""
+    wanted = request.fixturenames
+    content = "world" if "app" in wanted else "tables" if "database" in wanted else None
     if request.param == "sqlite":
-        yield f"sqlite+aiosqlite:///{tmp_path / 'cloud.sqlite'}"
+        file = tmp_path / "cloud.sqlite"
+        await originals.sqlite(content, file)
+        yield f"sqlite+aiosqlite:///{file}"
         return
     server = request.getfixturevalue("postgres")
     name = f"test_{next(_numbers)}"
     admin = create_async_engine(server + "postgres", isolation_level="AUTOCOMMIT")
     async with admin.connect() as connection:
-        await connection.execute(text(f"CREATE DATABASE {name}"))
+        await originals.postgres(content, server, name, connection)
     yield server + name
     async with admin.connect() as connection:
         await connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
@@ -65,11 +114,9 @@ async def database_url(request, tmp_path) -> AsyncIterator[str]:
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    """A database with every table of every domain, empty."""
+    """A database with every table of every domain, empty; with the demo world where the application runs on it."""
     load_models()
     db = Database(database_url)
-    async with db.engine.begin() as connection:
-        await connection.run_sync(Base.metadata.create_all)
     yield db
     await db.close()
 
@@ -77,17 +124,23 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 @pytest.fixture
 def cheap_passwords(monkeypatch) -> None:
     """Argon2 at its cheapest: a test hashes a dozen passwords."""
-    monkeypatch.setattr(passwords, "hasher", PasswordHash((Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1),)))
+    monkeypatch.setattr(passwords, "hasher", CHEAP)
+
+
+@pytest.fixture(scope="session")
+def web_dist(tmp_path_factory) -> Path:
+    """Screens, as far as the cloud has to do with them."""
+    dist = tmp_path_factory.mktemp("dist")
+    (dist / "assets").mkdir()
+    (dist / "index.html").write_text("<!doctype html><title>Shouwang</title>")
+    (dist / "assets" / "index-abc.js").write_text("export {}")
+    return dist
 
 
 @pytest.fixture
-def settings(database: Database, tmp_path) -> Settings:
+def settings(database: Database, tmp_path, web_dist) -> Settings:
     """Override in a test module to change a limit."""
-    dist = tmp_path / "dist"
-    (dist / "assets").mkdir(parents=True)
-    (dist / "index.html").write_text("<!doctype html><title>Shouwang</title>")
-    (dist / "assets" / "index-abc.js").write_text("export {}")
-    return Settings(data_dir=tmp_path / "data", database_url=database.url, web_dist=dist)
+    return Settings(data_dir=tmp_path / "data", database_url=database.url, web_dist=web_dist)
 
 
 @contextlib.asynccontextmanager
@@ -113,28 +166,22 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await task
 
 
-_world: dict[Table, list[dict[str, Any]]] = {}
+_apps: dict[str, FastAPI] = {}
 
 
-async def _settle(database: Database, now: datetime) -> None:
-    """Seed the demo world; after the first time from a copy of its rows, which is much quicker."""
-    async with database.transaction() as session:
-        if _world:
-            for table, rows in _world.items():
-                await session.execute(insert(table), rows)
-            return
-        await seed.demo(session, now=now, password=lambda _username: PASSWORD)
-        for table in Base.metadata.sorted_tables:
-            rows = [dict(row) for row in (await session.execute(select(table))).mappings()]
-            if rows:
-                _world[table] = rows
+def _app(settings: Settings) -> FastAPI:
+    """The application; its routes, which FastAPI takes long to build, once for the same limits."""
+    limits = settings.model_dump_json(exclude={"data_dir", "database_url"})
+    if limits not in _apps:
+        _apps[limits] = create_app(settings)
+    _apps[limits].state.services = create_services(settings)
+    return _apps[limits]
 
 
 @pytest.fixture
 async def app(database: Database, settings: Settings, cheap_passwords) -> AsyncIterator[FastAPI]:
     """The real application, running, with the demo world in its database."""
-    app = create_app(settings)
-    await _settle(database, app.state.services.now())
+    app = _app(settings)
     async with lifespan(app):
         yield app
 

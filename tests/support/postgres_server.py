@@ -11,6 +11,21 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
+SETTINGS = (
+    "fsync=off",
+    "full_page_writes=off",
+    "synchronous_commit=off",
+    "wal_level=minimal",
+    "max_wal_senders=0",
+    "autovacuum=off",
+    "checkpoint_timeout=1h",
+    "max_wal_size=8GB",
+    "max_connections=60",
+    "shared_buffers=128MB",
+)
+"""Nothing has to outlive the tests."""
+
+
 class NoPostgresError(RuntimeError):
     """Why there is none."""
 
@@ -81,12 +96,7 @@ def running() -> Iterator[str]:
                 "127.0.0.1",
                 "-k",
                 home,
-                "-c",
-                "fsync=off",
-                "-c",
-                "max_connections=60",
-                "-c",
-                "shared_buffers=32MB",
+                *(word for setting in SETTINGS for word in ("-c", setting)),
             ],
             stdout=log,
             stderr=log,
