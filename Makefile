@@ -53,7 +53,7 @@ $(VENV)/uv: requirements-uv.lock
 	@touch $@
 
 $(VENV)/dependencies: requirements.lock $(VENV)/uv
-	$(BIN)/uv pip sync --quiet --require-hashes requirements.lock requirements-uv.lock
+	$(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes requirements.lock requirements-uv.lock
 	@touch $@
 
 # The install runs hatch_build.py, which builds the screens; sources are named so that a change rebuilds them.
