@@ -32,7 +32,9 @@ format: $(VENV)/installed ## Put the code in form
 bench: $(VENV)/installed ## Measure (docs/performance.md says what and where the figures go)
 	$(BIN)/python -m benchmarks $(ARGS)
 
-docs: $(VENV)/installed ## Serve the documentation on 127.0.0.1:8001
+docs: $(VENV)/installed ## Write docs/devices.md and docs/schemas again, and serve the documentation on 127.0.0.1:8001
+	$(BIN)/python -m device_profiles.authoring.devices_table docs/devices.md
+	$(BIN)/python -m device_profiles.authoring.schema docs/schemas
 	$(BIN)/mkdocs serve --dev-addr 127.0.0.1:8001
 
 screens: $(VENV)/installed ## Build the screens again (only if their sources changed)

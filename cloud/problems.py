@@ -21,6 +21,8 @@ class ProblemError(BaseModel):
     where: str = Field(description="Field, row or column")
     what: str = Field(description="What is wrong with it")
     fix: str = Field(default="", description="What to do")
+    code: str = Field(default="", description="Stable name of this kind of fault, for a text in the reader's language")
+    params: dict[str, str | int | float] = Field(default={}, description="What that text is about")
 
 
 class ProblemDetails(BaseModel):
@@ -110,7 +112,14 @@ async def _on_http(_request: Request, error: Exception) -> JSONResponse:
 async def _on_validation(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     errors = [
-        ProblemError(where=".".join(str(part) for part in fault["loc"]), what=str(fault["msg"])[:300])
+        ProblemError(
+            where=".".join(str(part) for part in fault["loc"]),
+            what=str(fault["msg"])[:300],
+            code=str(fault["type"]),
+            params={
+                key: value for key, value in (fault.get("ctx") or {}).items() if isinstance(value, str | int | float)
+            },
+        )
         for fault in error.errors()[:50]
     ]
     return Problem(422, "invalid", "The request does not fit its schema.", errors=errors).response()

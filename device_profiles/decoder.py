@@ -3,11 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import msgspec
 
-MAX_PAYLOAD_BYTES = 1 << 20
-"""Larger payloads are refused unread (`too_large`)."""
+if TYPE_CHECKING:
+    from device_profiles.frames.plan import Plan
+
+MAX_PAYLOAD_BYTES = 64 * 1024
+"""Larger payloads are refused unread (`too_large`); most frames have a lower limit of their own."""
+
+MAX_EARLIER = 256
+"""Records of the past that one message may carry; one with more is refused (`malformed`)."""
 
 
 class Code(StrEnum):
@@ -63,7 +70,12 @@ class State:
 
 
 class Message(msgspec.Struct, gc=False):
-    """One decoded payload. `values` stands in the order of the decoder's points: None = absent; may hold NaN."""
+    """One decoded payload. `values` stands in the order of the decoder's points: None = absent; may hold NaN.
+
+    A message measured at an instant that only the receiver can tell has `age_s` and no `ts`: so many seconds before
+    it arrived. With neither it is of the moment at which it arrived. In a record of `earlier`, `age_s` counts back
+    from the message that carries it (its `ts`, or its own `age_s` before the arrival).
+    """
 
     ts: int | None  # event time, epoch ms
     ts_problem: str | None  # why the time that stood there was not taken
@@ -73,6 +85,8 @@ class Message(msgspec.Struct, gc=False):
     texts: dict[str, str]  # states
     events: tuple[str, ...]  # quantity.EVENTS
     problems: tuple[tuple[str, str, str], ...]  # (point, ProblemCode, detail)
+    earlier: tuple["Message", ...] = ()  # records of the past in the same payload, oldest first
+    age_s: float | None = None  # seconds between the measurement and the arrival, where that is all that is said
 
 
 class Decoder:
@@ -81,10 +95,12 @@ class Decoder:
     Attributes:
         points: what stands in `Message.values`, in this order.
         missing: parameters that the device's formulas need and that nobody gave; the points that need them stay None.
+        plan: what all devices of the model share; `many.decode_many` groups by it.
     """
 
     points: tuple[Point, ...]
     missing: tuple[str, ...]
+    plan: "Plan | None" = None
     _longest_payload = MAX_PAYLOAD_BYTES
 
     def __init__(

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from device_profiles.error import Problem, ProfileError, UnknownProfileError
-from device_profiles.load import read_profile
+from device_profiles.loading.load import read_profile
 from device_profiles.profile import Profile
 
 BUILT_IN = Path(__file__).parent / "library"

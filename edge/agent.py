@@ -16,12 +16,14 @@ import httpx
 import msgspec
 
 from device_profiles.library import Library
-from edge import uplink
+from edge import subscriptions, uplink
 from edge.batch import Batcher
 from edge.broker import BrokerError, Credential, EmbeddedBroker
 from edge.clock_trust import ClockTrust
 from edge.configuration import Configuration
 from edge.files import write_private
+from edge.foreign import Foreign, suggestion
+from edge.found import Found
 from edge.ingest import Ingest
 from edge.journal import Journal
 from edge.journal_file import JournalError
@@ -38,6 +40,7 @@ from wire.configuration import Decision
 from wire.event import Type
 from wire.report import EdgeReport
 from wire.time import now_ms, to_datetime
+from wire.topics import EXERCISE_FILTER, REAL_FILTER
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +48,7 @@ TICK_S = 1.0
 REPORT_S = 5.0
 CANCEL_AGAIN_S = 1.0
 """A library that fails while it cleans up hides the cancellation behind its own error; the task is told again."""
+KEEP_S = 2.0
 ALARM_LOG = 10_000  # alarm events kept by an edge without a cloud
 DAY_MS = 86_400_000
 
@@ -61,8 +65,16 @@ class Agent:
         self._data_dir = settings.edge.data_dir
         self._started_ms = now_ms()
         cloud = settings.cloud
+        library = Library.load(*settings.edge.profiles_dir)
+        conventions = settings.conventions()
+        self._foreign = (
+            None if conventions is None else Foreign(conventions, Found(settings.edge.id, suggestion(library)))
+        )
         self.judge = Judge(
-            settings.edge.id, max_payload_bytes=settings.broker.max_payload_bytes, telemetry=cloud is not None
+            settings.edge.id,
+            max_payload_bytes=settings.broker.max_payload_bytes,
+            telemetry=cloud is not None,
+            foreign=self._foreign,
         )
         self.journal = Journal(
             self._data_dir / "journal.sqlite",
@@ -71,10 +83,17 @@ class Agent:
             keep_alarms=None if cloud is not None else ALARM_LOG,
         )
         self.batcher = Batcher(self.judge, self.journal, self._committed)
-        compiler = Compiler(Library.load(*settings.edge.profiles_dir))
+        compiler = Compiler(library)
         self.configuration = Configuration(settings, compiler, self._apply, self._decide)
         self._credential = Credential(settings.broker.url, settings.broker.username)
-        self.ingest = Ingest(lambda: self._credential, f"shouwang-edge-{settings.edge.id}", self.batcher.put)
+        filters = (REAL_FILTER, EXERCISE_FILTER, *(conventions.filters if conventions else ()))
+        self.ingest = Ingest(
+            lambda: self._credential,
+            f"shouwang-edge-{settings.edge.id}",
+            self.batcher.put,
+            filters,
+            subscriptions.changed(self._data_dir / "subscriptions.json", filters),
+        )
         self.notifier = LocalNotifier(settings.local, self.journal, self.ingest.publish)
         self.clock = ClockTrust()
         self.status = StatusServer(self.facts, self.problems)
@@ -95,6 +114,8 @@ class Agent:
         """
         async with contextlib.AsyncExitStack() as cleanup:
             cleanup.enter_context(_only_one(self._data_dir))
+            if self._foreign is not None:
+                self._foreign.restore(self._data_dir / "announcements.json")
             self.judge.restore(await self.journal.open())
             cleanup.push_async_callback(self.journal.close)
             if self._http is not None:
@@ -115,6 +136,9 @@ class Agent:
                 task("broker", self.broker.run)
             task("ingest", self.ingest.run)
             task("tick", self._tick)
+            if self._foreign is not None:
+                foreign = self._foreign
+                task("announcements", lambda: self._keep_announcements(foreign))
             task("local notice", self.notifier.run)
             if self.uplink is not None and self._http is not None and self._settings.cloud is not None:
                 http, cloud = self._http, self._settings.cloud
@@ -140,7 +164,13 @@ class Agent:
             password = broker.password_file.read_text(encoding="utf-8").strip() if broker.password_file else ""
             self._credential = Credential(broker.url, broker.username, password)
             return
-        self.broker = EmbeddedBroker(broker, self._settings.edge.id, self._data_dir, self._settings.local.command_topic)
+        self.broker = EmbeddedBroker(
+            broker,
+            self._settings.edge.id,
+            self._data_dir,
+            self._settings.local.command_topic,
+            None if self._foreign is None else self._foreign.sources,
+        )
         cleanup.push_async_callback(self.broker.stop)
         self._credential = await self.broker.start(table.document.devices)
 
@@ -180,6 +210,14 @@ class Agent:
             await self.batcher.between(tick)
             due = max(due + TICK_S, loop.time() + TICK_S / 10)
             await asyncio.sleep(due - loop.time())
+
+    async def _keep_announcements(self, foreign: Foreign) -> None:
+        """Write down what sources taught, some time after it changed."""
+        while True:
+            await asyncio.sleep(KEEP_S)
+            if foreign.news:
+                foreign.news = False
+                await asyncio.to_thread(foreign.save, self._data_dir / "announcements.json")
 
     async def _heartbeat(self) -> None:
         while True:

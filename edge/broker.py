@@ -14,13 +14,14 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import bcrypt
 import msgspec
 
-from edge.broker_config import User, agent_user, bridge_user, device_users, drill_user, render
+from device_profiles.sources.source import Sources
+from edge.broker_config import User, agent_user, bridge_user, device_users, drill_user, in_flight, render
 from edge.files import write_private
 from edge.metrics import BROKER_STARTS
 from edge.settings import BrokerSection, SettingsError
@@ -68,14 +69,23 @@ class EmbeddedBroker:
         edge: id of this edge.
         data_dir: everything of it lives in `<data_dir>/broker` and `<data_dir>/secrets`.
         command_topic: the local notifier's, which the agent may publish.
+        sources: other conventions in use: what they say may be published and heard.
     """
 
-    def __init__(self, settings: BrokerSection, edge: str, data_dir: Path, command_topic: str = "") -> None:
+    def __init__(
+        self,
+        settings: BrokerSection,
+        edge: str,
+        data_dir: Path,
+        command_topic: str = "",
+        sources: Sources | None = None,
+    ) -> None:
         self._settings = settings
         self._edge = edge
         self._folder = data_dir / "broker"
         self._secrets = data_dir / "secrets"
         self._command_topic = command_topic
+        self._sources = sources
         self._config = self._folder / "nats-server.conf"
         self._pidfile = self._folder / "nats-server.pid.json"
         self._log = self._folder / "nats-server.log"
@@ -189,10 +199,10 @@ class EmbeddedBroker:
     def _make_secrets(self) -> Credential:
         credentials = {}
         self._own = []
-        kinds = {
-            "agent": lambda name, hash_: agent_user(name, hash_, self._command_topic),
+        kinds: dict[str, Callable[[str, str], User]] = {
+            "agent": lambda name, hash_: agent_user(name, hash_, self._command_topic, self._sources),
             "drill": drill_user,
-            "bridge": bridge_user,
+            "bridge": lambda name, hash_: bridge_user(name, hash_, self._sources),
         }
         for kind, user in kinds.items():
             # A '.' in the name: no device can be called so.
@@ -234,9 +244,9 @@ class EmbeddedBroker:
             host=self._settings.host,
             port=self._port,
             store_dir=str(self._folder / "store"),
-            users=[*self._own, *device_users(self._devices)],
+            users=[*self._own, *device_users(self._devices, self._sources)],
             max_payload_bytes=self._settings.max_payload_bytes,
-            max_in_flight=self._settings.max_in_flight,
+            max_in_flight=in_flight(self._settings.max_in_flight, self._sources.filters if self._sources else ()),
             max_store_bytes=self._settings.max_store_bytes,
         )
 

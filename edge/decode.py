@@ -1,17 +1,20 @@
 """Messages to columns. Per message: find its source, decode, append; everything after that is numpy."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from device_profiles.decoder import DecodeError, ProblemCode
+from device_profiles.decoder import DecodeError, Decoder, Message, ProblemCode
+from device_profiles.many import decode_many
+from device_profiles.sources.source import Envelope, SourceError
 from edge.accepted import Accepted, message_key
 from edge.batch import Arrived
-from edge.devices import set_status, status_of
+from edge.devices import note_health, set_status, status_of
+from edge.foreign import ForeignTopic
 from edge.rejections import Rejections
-from edge.sources import Row, Source, Sources, Stray
+from edge.sources import Row, Source, Sources, Status, Stray
 from rules.columns import Columns
 from rules.quality import assess
 from wire.quality import Quality
@@ -20,6 +23,7 @@ from wire.report import Reason
 FRESH_CADENCES = 3
 FRESH_LEAST_MS = 30_000
 _REASONS = {"too_large": Reason.TOO_LARGE}
+_TEACHING = frozenset({"announce", "join", "ignored"})
 _SILENT_PROBLEMS = frozenset({ProblemCode.NOTHING_KNOWN})
 
 
@@ -29,8 +33,10 @@ class Decoded(NamedTuple):
     columns: Columns
     wall: npt.NDArray[np.int64]  # wall time of arrival of each reading
     history: npt.NDArray[np.bool_]  # stored, not judged: retained deliveries without a fresh time
+    past: npt.NDArray[np.bool_]  # records of the past: judged, never the newest value
     heard: dict[Row, int]  # rows that gave a sign of life, with the wall time
     wordless: list[Row]  # those of them whose message held no reading
+    gone: set[Row]  # rows whose last word in the batch was that they are offline
 
 
 class _Gathered:
@@ -46,9 +52,57 @@ class _Gathered:
         self.flag: list[int] = []
         self.counted: list[bool] = []
         self.history: list[bool] = []
+        self.past: list[bool] = []
         self.message: list[Arrived] = []
         self.row: list[Row] = []
         self.heard: dict[Row, int] = {}
+        self.gone: set[Row] = set()
+
+        self._waiting: list[tuple[Arrived, Row, Envelope | None]] = []
+        self._decoders: list[Decoder] = []
+        self._payloads: list[bytes] = []
+        self._fports: list[int | None] = []
+
+    def decode(self, message: Arrived, row: Row, payload: bytes, envelope: Envelope | None = None) -> None:
+        """A payload to be decoded with the others of the batch."""
+        if not message.retain:
+            self.gone.discard(row)
+        self._waiting.append((message, row, envelope))
+        self._decoders.append(row.device.decoder)
+        self._payloads.append(payload)
+        self._fports.append(None if envelope is None else envelope.fport)
+
+    def say(self, message: Arrived, row: Row, status: Status | None) -> None:
+        """What a message says of being there; an online that the broker kept is no sign of life."""
+        if status == "offline":
+            self.gone.add(row)
+        elif status == "online" and not message.retain:
+            self.gone.discard(row)
+            self.heard[row] = message.arrival_ms
+
+    def decoded(self) -> Iterator[tuple[Arrived, Row, Envelope | None, Message | DecodeError]]:
+        """Everything that was to be decoded, in order of arrival."""
+        found = decode_many(self._decoders, self._payloads, self._fports)
+        for (message, row, envelope), decoded in zip(self._waiting, found, strict=True):
+            yield message, row, envelope, decoded
+
+    def add(
+        self, message: Arrived, row: Row, values: tuple[float | None, ...], ts: int, arrival: int, flag: int,
+        *, counted: bool, history: bool, past: bool = False,
+    ) -> None:  # fmt: skip
+        """One instant of one device."""
+        self.message.append(message)
+        self.row.append(row)
+        self.series.append(row.series)
+        self.values.extend(values)
+        self.width.append(len(values))
+        self.ts.append(ts)
+        self.arrival.append(arrival)
+        self.wall.append(message.arrival_ms)
+        self.flag.append(flag)
+        self.counted.append(counted)
+        self.history.append(history)
+        self.past.append(past)
 
 
 class Reader:
@@ -81,14 +135,20 @@ class Reader:
                 self._refuse(message, source.reason, source.detail, source.device)
             elif len(message.payload) > self._max_payload_bytes:
                 detail = f"{len(message.payload)} bytes; at most {self._max_payload_bytes} are read"
-                self._refuse(message, Reason.TOO_LARGE, detail, source.row.device.id)
+                self._refuse(message, Reason.TOO_LARGE, detail, getattr(source, "device", None))
+            elif isinstance(source, ForeignTopic):
+                self._foreign(message, source, gathered)
             elif source.topic.channel == "status":
                 self._status(message, source, gathered)
             else:
-                self._reading(message, source, gathered)
+                gathered.decode(message, source.row, message.payload)
+        for message, row, envelope, decoded in gathered.decoded():
+            self._reading(message, row, envelope, decoded, gathered)
         if not gathered.message:
             heard = gathered.heard
-            return Decoded(_NOTHING, _NO_INTS, _NO_BOOLS, heard, list(heard)) if heard else None
+            return (
+                Decoded(_NOTHING, _NO_INTS, _NO_BOOLS, _NO_BOOLS, heard, list(heard), gathered.gone) if heard else None
+            )
         return self._columns(gathered)
 
     def _refuse(
@@ -112,29 +172,65 @@ class Reader:
                 self._refuse(message, Reason.MALFORMED, detail, source.row.device.id)
             return
         set_status(source.row, status)
-        if status == "online" and not message.retain:
-            gathered.heard[source.row] = message.arrival_ms
+        gathered.say(message, source.row, status)
 
-    def _reading(self, message: Arrived, source: Source, gathered: _Gathered) -> None:
-        row = source.row
-        try:
-            decoded = row.device.decoder.decode(message.payload)
-        except DecodeError as error:
-            reason = _REASONS.get(error.code, Reason.MALFORMED)
-            self._refuse(message, reason, error.message, row.device.id)
+    def _foreign(self, message: Arrived, topic: ForeignTopic, gathered: _Gathered) -> None:
+        """A message of another convention: out of its envelope, then as any other."""
+        foreign = self._sources.foreign
+        assert foreign is not None
+        opened = foreign.open(topic, message.payload)
+        if isinstance(opened, SourceError):
+            self._refuse(message, Reason.MALFORMED, f"{topic.source.name}: {opened.detail}", None)
+            return
+        for envelope in (opened, *opened.more):
+            if envelope.kind in _TEACHING:
+                self._sources.learn(topic, envelope, message.payload)
+            if envelope.kind == "ignored":
+                continue
+            device = foreign.device(topic.source, envelope)
+            if device is None:
+                spoke = envelope.kind != "announce" and not message.retain
+                reason, detail = foreign.stranger(topic, envelope, message.arrival_ms, spoke=spoke)
+                if envelope.kind == "up":
+                    self._refuse(message, reason, detail, None)
+                continue
+            row = self._sources.row_of(device)
+            if row is None:
+                self._refuse(message, Reason.UNKNOWN_DEVICE, f"device '{device}' is switched off", device)
+                continue
+            note_health(row, envelope, message.arrival_ms, live=not message.retain)
+            gathered.say(message, row, envelope.status)
+            if envelope.kind == "up":
+                gathered.decode(message, row, envelope.payload, envelope)
+
+    def _reading(
+        self,
+        message: Arrived,
+        row: Row,
+        envelope: Envelope | None,
+        decoded: Message | DecodeError,
+        gathered: _Gathered,
+    ) -> None:
+        if isinstance(decoded, DecodeError):
+            reason = _REASONS.get(decoded.code, Reason.MALFORMED)
+            self._refuse(message, reason, decoded.message, row.device.id)
             return
         if decoded.problems:
-            for point, code, detail in decoded.problems:
-                reason = Reason.MALFORMED if code in _SILENT_PROBLEMS else Reason.NOT_A_NUMBER
-                self._refuse(message, reason, detail, row.device.id, point or None)
-        if source.topic.exercise is not None and self._sources.drill_state(source.topic.exercise) is None:
-            detail = f"drill '{source.topic.exercise}' is not known here; passed on with its mark"
+            self._problems(message, row, decoded, partial=envelope is not None and envelope.partial)
+        if row.exercise is not None and self._sources.drill_state(row.exercise) is None:
+            detail = f"drill '{row.exercise}' is not known here; passed on with its mark"
             self._refuse(message, Reason.UNKNOWN_EXERCISE, detail, row.device.id)
         wall = message.arrival_ms
         arrival = row.clock.scenario(wall) if row.clock.segments else wall
-        ts = decoded.ts
-        key = message_key(row.key, decoded.boot, decoded.seq, ts, message.payload)
-        alone = decoded.boot is None and ts is None  # a bare number is believed only together with DUP
+        ts, seq = decoded.ts, decoded.seq
+        if envelope is not None:
+            ts = envelope.ts if ts is None and decoded.ts_problem is None else ts
+            seq = envelope.seq if seq is None else seq
+        said = ts is not None  # an age counts back from what only we know: it tells no two messages apart
+        if decoded.age_s is not None and decoded.ts is None:
+            ts = (arrival if ts is None else ts) - round(decoded.age_s * 1000)
+        key = message_key(row.key, decoded.boot, seq, ts if said else None, message.payload)
+        alone = decoded.boot is None and not said  # a bare number is believed only together with DUP
         if key is not None and not self._accepted.add(key) and (message.dup or not alone):
             self._refuse(message, Reason.DUPLICATE, "taken already", row.device.id)
             return
@@ -147,18 +243,44 @@ class Reader:
             gathered.heard[row] = wall
             if decoded.texts or decoded.events:
                 self._words(row, decoded.texts, decoded.events)
-        gathered.message.append(message)
-        gathered.row.append(row)
-        gathered.series.append(row.series)
-        gathered.values.extend(decoded.values)
-        gathered.width.append(len(decoded.values))
-        gathered.ts.append(arrival if ts is None else ts)
-        gathered.arrival.append(arrival)
-        gathered.wall.append(wall)
-        gathered.flag.append(flag)
         # A repeat that can't be told from its original is judged for level and counted nowhere.
-        gathered.counted.append(not (message.dup and key is None))
-        gathered.history.append(history)
+        counted = not (message.dup and key is None)
+        instant = arrival if ts is None else ts
+        gathered.add(message, row, decoded.values, instant, arrival, flag, counted=counted, history=history)
+        if decoded.earlier:
+            self._earlier(message, row, decoded, instant, arrival, gathered, history=history)
+
+    def _earlier(
+        self, message: Arrived, row: Row, decoded: Message, instant: int, arrival: int, gathered: _Gathered,
+        *, history: bool,
+    ) -> None:  # fmt: skip
+        """Records of the past; one that came before is passed over in silence.
+
+        They come after the newest of their message, so the rules meet them as late readings: they may raise or
+        escalate and never retract.
+        """
+        for record in decoded.earlier:
+            ts = record.ts
+            if ts is None and record.age_s is not None:
+                ts = instant - round(record.age_s * 1000)
+            if ts is None:
+                self._refuse(message, Reason.BAD_TIME, "a record of the past does not say of when", row.device.id)
+                continue
+            if record.problems:
+                self._problems(message, row, record, partial=True)
+            key = message_key(row.key, None, None, ts, repr(record.values).encode())
+            if key is None or self._accepted.add(key):
+                gathered.add(
+                    message, row, record.values, ts, arrival, Quality.UNKNOWN,
+                    counted=True, history=history, past=ts < instant,
+                )  # fmt: skip
+
+    def _problems(self, message: Arrived, row: Row, decoded: Message, *, partial: bool) -> None:
+        for point, code, detail in decoded.problems:
+            if partial and code == ProblemCode.NOTHING_KNOWN:
+                continue  # it told what changed, and that is nothing of ours
+            reason = Reason.MALFORMED if code in _SILENT_PROBLEMS else Reason.NOT_A_NUMBER
+            self._refuse(message, reason, detail, row.device.id, point or None)
 
     @staticmethod
     def _fresh(row: Row, ts: int | None, arrival: int) -> bool:
@@ -197,7 +319,8 @@ class Reader:
         history = np.array(gathered.history, dtype=np.bool_)[of]
         speaking = {gathered.row[index] for index in np.unique(of).tolist()}
         wordless = [row for row in gathered.heard if row not in speaking]
-        return Decoded(columns, wall, history, gathered.heard, wordless)
+        past = np.array(gathered.past, dtype=np.bool_)[of]
+        return Decoded(columns, wall, history, past, gathered.heard, wordless, gathered.gone)
 
     def _not_finite(
         self, gathered: _Gathered, columns: Columns, of: npt.NDArray[np.int64], finite: npt.NDArray[np.bool_]

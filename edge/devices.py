@@ -5,10 +5,11 @@ from collections.abc import Iterable
 
 import msgspec
 
+from device_profiles.sources.source import Envelope
 from edge.lane import Lane, Outgoing
 from edge.sources import Row, Sources, Status
 from wire.event import Type
-from wire.report import DeviceReport
+from wire.report import DeviceReport, Link
 from wire.time import to_datetime
 
 EVERY_MS = 60_000
@@ -48,6 +49,30 @@ def set_status(row: Row, status: Status) -> None:
         row.changed = True
 
 
+def note_health(row: Row, envelope: Envelope, at_ms: int, *, live: bool) -> None:
+    """Take what an envelope says of a device's health; `live`: not kept by the broker from earlier times."""
+    if envelope.status is not None:
+        set_status(row, envelope.status)
+    if envelope.battery_percent is not None and envelope.battery_percent != row.battery_percent:
+        row.battery_percent = envelope.battery_percent
+        row.changed = True
+    if not live:
+        return
+    if envelope.link is not None:
+        row.link = _merged(row.link, envelope.link)
+    if envelope.kind == "join":
+        row.joined_ms = at_ms
+        row.changed = True
+
+
+def _merged(old: Link | None, new: Link) -> Link:
+    """What is newly said over what was said before: one message tells the strength, another the margin."""
+    if old is None:
+        return new
+    said = {name: value for name in new.__struct_fields__ if (value := getattr(new, name)) is not None}
+    return msgspec.structs.replace(old, **said)
+
+
 def reports(rows: Iterable[Row], sources: Sources, now_ms: int, *, edge_run: str) -> list[Outgoing]:
     """Reports that are due: changed ones, and those of devices heard since a report that is a minute old."""
     due = []
@@ -69,6 +94,9 @@ def _report(row: Row, sources: Sources, now_ms: int, edge_run: str) -> Outgoing:
         if not math.isnan(value):
             values[point.name] = value
     values.update(row.texts)
+    battery = row.battery_percent
+    if battery is None and isinstance(measured := values.get("battery"), float) and 0 <= measured <= 100:
+        battery = measured
     report = DeviceReport(
         device=config.id,
         site=config.site,
@@ -77,6 +105,9 @@ def _report(row: Row, sources: Sources, now_ms: int, edge_run: str) -> Outgoing:
         timeline=row.timeline,
         exercise=row.exercise,
         values=values,
+        link=row.link,
+        battery_percent=battery,
+        joined_at=None if row.joined_ms is None else to_datetime(row.joined_ms),
     )
     name = f"{row.exercise or ''}:{config.id}"
     return Outgoing(

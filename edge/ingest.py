@@ -56,6 +56,7 @@ class Ingest:
         client_id: names the persistent session at the broker.
         put: takes a message; gives the future of its commit, or None when there is nothing to wait for.
         filters: what to subscribe to.
+        stale: filters that the persistent session may still hold and nobody wants any more.
     """
 
     def __init__(
@@ -64,11 +65,13 @@ class Ingest:
         client_id: str,
         put: Put,
         filters: tuple[str, ...] = (REAL_FILTER, EXERCISE_FILTER),
+        stale: tuple[str, ...] = (),
     ) -> None:
         self._credential = credential
         self._client_id = client_id
         self._put = put
         self._filters = filters
+        self._stale = stale
         self._client: gmqtt.Client | None = None
         self._count = {qos: MESSAGES.labels(qos=str(qos)) for qos in (0, 1, 2)}
         self.connected = asyncio.Event()
@@ -137,10 +140,12 @@ class Ingest:
         try:
             async with asyncio.timeout(CONNECT_S):
                 await self._open(client, url.hostname or "127.0.0.1", url.port, secure=url.scheme == "mqtts")
+                for name in self._stale:
+                    client.unsubscribe(name)
                 client.subscribe([gmqtt.Subscription(name, qos=1) for name in self._filters])
                 granted = await subscribed
-            if any(qos > 2 for qos in granted):
-                raise RefusedError(f"the broker refuses a subscription to {' or '.join(self._filters)}")
+            if refused := [name for name, qos in zip(self._filters, granted, strict=False) if qos > 2]:
+                raise RefusedError(f"the broker refuses a subscription to {' and '.join(refused)}")
             self._client = client
             self.connections += 1
             self.last_error = ""

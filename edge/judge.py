@@ -13,6 +13,7 @@ from edge.accepted import Accepted
 from edge.alarms import AlarmBook
 from edge.batch import Arrived
 from edge.decode import Decoded, Reader
+from edge.foreign import Foreign
 from edge.lane import Lane, Outgoing, Stored, Transaction
 from edge.metrics import BLIND, DECISIONS, READINGS, UNREADABLE
 from edge.rejections import Rejections
@@ -38,9 +39,12 @@ class Judge:
         edge: id of this edge.
         max_payload_bytes: larger messages are refused unread.
         telemetry: whether readings go up (there is a cloud).
+        foreign: other conventions than our own; None: there are none.
     """
 
-    def __init__(self, edge: str, *, max_payload_bytes: int = 1_048_576, telemetry: bool = True) -> None:
+    def __init__(
+        self, edge: str, *, max_payload_bytes: int = 1_048_576, telemetry: bool = True, foreign: Foreign | None = None
+    ) -> None:
         self._edge = edge
         self._run = f"{edge}/{secrets.token_hex(6)}"  # of this process: ids made in it are its own
         self._number = 0
@@ -51,7 +55,7 @@ class Judge:
         self._rules: dict[str, tuple[Device, DeviceRules]] = {}
         self.engine = Engine()
         self.alarms = AlarmBook(edge)
-        self.sources = Sources()
+        self.sources = Sources(foreign)
         self.rejections = Rejections()
         self.accepted = Accepted()
         self.reader = Reader(self.sources, self.accepted, self.rejections, max_payload_bytes)
@@ -186,12 +190,13 @@ class Judge:
     def _step(self, decoded: Decoded, at: int, into: Transaction) -> None:
         for row, wall in decoded.heard.items():
             row.last_seen_ms = wall
-            if row.status != "online":
+            if row.status != "online" and row not in decoded.gone:
                 devices.set_status(row, "online")
         series = decoded.columns.channel
         if len(series):
             live = ~decoded.history
-            self.sources.newest[series[live]] = decoded.columns.value[live]
+            newest = live & ~decoded.past
+            self.sources.newest[series[newest]] = decoded.columns.value[newest]
             self._channels()
             columns = decoded.columns._replace(channel=self._channel[series])
             if not live.all():
@@ -270,6 +275,9 @@ class Judge:
 
     def _report(self, at: int, into: Transaction, rows: Iterable[Row]) -> None:
         events = devices.reports(rows, self.sources, at, edge_run=self._run)
+        foreign = self.sources.foreign
+        if foreign is not None:
+            events += foreign.found.take(at, self._run)
         for rejection in self.rejections.take():
             self._number += 1
             events.append(
@@ -300,6 +308,8 @@ class Judge:
         if self.engine.unreadable:
             keys = ", ".join(_first(self.engine.unreadable))
             found.append(f"the kept state of these rules could not be read, they began anew: {keys}")
+        if self.sources.foreign is not None:
+            found += _first(self.sources.foreign.notes)
         return found
 
     def facts(self) -> dict[str, Any]:
@@ -311,6 +321,7 @@ class Judge:
             "rejected": self.rejections.total,
             "alarms": self.alarms.facts(),
             "unknown_exercises": sorted(self.sources.unknown_exercises),
+            **_sources(self.sources.foreign),
             "blind_rules": _first(self.blind(), 50),
             "unreadable_states": _first(self.engine.unreadable, 50),
             "last_rejections": [
@@ -319,6 +330,12 @@ class Judge:
                 for rejection in self.rejections.recent[-20:]
             ],
         }  # fmt: skip
+
+
+def _sources(foreign: Foreign | None) -> dict[str, Any]:
+    if foreign is None:
+        return {"sources": {}, "found_devices": []}
+    return {"sources": foreign.facts(), "found_devices": foreign.found.facts(), "not_heard": foreign.notes[:50]}
 
 
 def _first(sentences: Sequence[str], most: int = 5) -> list[str]:

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from device_profiles.error import ProfileError
+from device_profiles.sources.source import NATIVE, Sources, UnknownSourceError, Use
 from wire.configuration import DeviceConfig
 from wire.time import REAL, Timeline
 from wire.topics import is_identifier
@@ -38,6 +40,7 @@ class EdgeSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     id: str
     data_dir: Path = Path("var/edge")
     profiles_dir: list[Path] = []  # folders of profiles beside the built-in library
+    sources_dir: list[Path] = []  # folders of source files beside the built-in ones
 
 
 class BrokerSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -86,6 +89,14 @@ class LocalSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     after_s: float = 60.0
 
 
+class SourceSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One of `[[sources]]`: another convention that is listened to. One that is not listed is not subscribed."""
+
+    use: str  # name of the source: chirpstack, the_things_stack, zigbee2mqtt, tasmota, shelly …
+    prefix: str | None = None  # before its topics, instead of the usual one
+    states: list[str] = []  # Home Assistant discovery: filters under which announced state topics may lie
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole file."""
 
@@ -97,6 +108,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     local: LocalSection = LocalSection()
     timelines: list[Timeline] = []
     devices: list[DeviceConfig] = []
+    sources: list[SourceSection] = []
+
+    def conventions(self) -> Sources | None:
+        """The sources in use, compiled; None: none beside the native topics.
+
+        Raises:
+            UnknownSourceError: for one that does not exist.
+            ProfileError: for a broken source file.
+        """
+        uses = [Use(each.use, each.prefix, tuple(each.states)) for each in self.sources]
+        return Sources.load(*uses, folders=self.edge.sources_dir) if uses else None
 
 
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<field>[^`]+)`")
@@ -170,7 +192,10 @@ def _absolute(settings: Settings, base: Path) -> Settings:
     return msgspec.structs.replace(
         settings,
         edge=msgspec.structs.replace(
-            edge, data_dir=full(edge.data_dir), profiles_dir=[(base / path).resolve() for path in edge.profiles_dir]
+            edge,
+            data_dir=full(edge.data_dir),
+            profiles_dir=[(base / path).resolve() for path in edge.profiles_dir],
+            sources_dir=[(base / path).resolve() for path in edge.sources_dir],
         ),
         broker=msgspec.structs.replace(broker, password_file=full(broker.password_file), binary=full(broker.binary)),
         cloud=cloud and msgspec.structs.replace(cloud, token_file=full(cloud.token_file)),
@@ -183,9 +208,10 @@ def _check(settings: Settings, file: Path | None) -> None:
 
     if not is_identifier(settings.edge.id):
         refuse("edge.id", f"'{settings.edge.id}' is not an identifier", "Use letters, digits, '-' and '_', at most 64")
-    for index, folder in enumerate(settings.edge.profiles_dir):
-        if not folder.is_dir():
-            refuse(f"edge.profiles_dir[{index}]", f"'{folder}' is not a folder", "Make it or take it out")
+    for key in ("profiles_dir", "sources_dir"):
+        for index, folder in enumerate(getattr(settings.edge, key)):
+            if not folder.is_dir():
+                refuse(f"edge.{key}[{index}]", f"'{folder}' is not a folder", "Make it or take it out")
     _check_broker(settings.broker, refuse)
     if settings.cloud is not None:
         _check_cloud(settings.cloud, refuse)
@@ -199,6 +225,57 @@ def _check(settings: Settings, file: Path | None) -> None:
     host_port(settings.status.listen, "status.listen", file)
     _check_bounds(settings, refuse)
     _check_table(settings, refuse)
+    _check_sources(settings, refuse)
+
+
+def _check_sources(settings: Settings, refuse: Any) -> None:
+    seen: set[tuple[str, str | None]] = set()
+    for index, source in enumerate(settings.sources):
+        key = f"sources[{index}]"
+        if source.use == NATIVE:
+            refuse(f"{key}.use", "the native topics need no entry", "Take it out")
+        if (source.use, source.prefix) in seen:
+            refuse(f"{key}.use", f"'{source.use}' stands twice", "Give one of them another prefix")
+        seen.add((source.use, source.prefix))
+        for name, text in (
+            ("prefix", source.prefix or ""),
+            *((f"states[{n}]", s) for n, s in enumerate(source.states)),
+        ):
+            _check_filter(f"{key}.{name}", text, refuse, plain=name == "prefix")
+        if source.use == "home_assistant" and not source.states:
+            refuse(
+                f"{key}.states",
+                "is missing: the filters under which announced devices may publish their values",
+                'Write them, as states = ["zigbee2mqtt/#", "sensors-of-mine/+/state"]',
+            )
+        if source.use != "home_assistant" and source.states:
+            refuse(f"{key}.states", f"'{source.use}' has no announced topics", "Take it out")
+    try:
+        settings.conventions()
+    except UnknownSourceError as error:
+        index = next(i for i, source in enumerate(settings.sources) if source.use == error.name)
+        refuse(f"sources[{index}].use", str(error), "Correct its spelling, or add its file to edge.sources_dir")
+    except ProfileError as error:
+        refuse("edge.sources_dir", str(error), "Correct the file that is named")
+
+
+def _check_filter(key: str, text: str, refuse: Any, *, plain: bool) -> None:
+    """A prefix, or a filter of state topics: never one that reaches the native topics or the broker's own."""
+    first = text.partition("/")[0]
+    if first in {"sensors", "exercise"}:
+        refuse(key, f"'{text}' are the native topics", "Use another prefix")
+    if first.startswith("$") or (not plain and (not first or first in {"+", "#"})):
+        refuse(key, f"'{text}' would take in everything", "Begin it with a level of its own, as zigbee2mqtt/#")
+    levels = text.split("/")
+    wrong = [
+        level
+        for position, level in enumerate(levels)
+        if (level == "#" and position < len(levels) - 1) or (len(level) > 1 and ("+" in level or "#" in level))
+    ]
+    if wrong or (plain and any(sign in text for sign in "+#{}\0")):
+        refuse(
+            key, f"'{text}' is not {'a prefix' if plain else 'an MQTT filter'}", "Use + for a level and # at the end"
+        )
 
 
 def _check_broker(broker: BrokerSection, refuse: Any) -> None:

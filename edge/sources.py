@@ -8,10 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from device_profiles.decoder import Decoder
+from device_profiles.sources.source import Envelope
 from edge.accepted import row_key
+from edge.foreign import Foreign, ForeignTopic
 from edge.table import Device, Table
 from wire.reading import Series
-from wire.report import Reason
+from wire.report import Link, Reason
 from wire.time import REAL, Timeline
 from wire.topics import DeviceTopic, parse_topic
 
@@ -34,6 +36,9 @@ class Row:
     texts: dict[str, str] = field(default_factory=dict)
     reported_ms: int = 0
     changed: bool = False
+    link: Link | None = None
+    battery_percent: float | None = None  # said by its network
+    joined_ms: int | None = None  # wall
 
     @property
     def timeline(self) -> str:
@@ -64,12 +69,17 @@ class Stray:
 
 
 class Sources:
-    """Rows and series of everything that speaks; series numbers are given once and stay."""
+    """Rows and series of everything that speaks; series numbers are given once and stay.
 
-    def __init__(self) -> None:
+    Args:
+        foreign: other conventions than our own; None: there are none.
+    """
+
+    def __init__(self, foreign: Foreign | None = None) -> None:
+        self.foreign = foreign
         self._table: Table | None = None
         self._rows: dict[tuple[str | None, str], Row] = {}
-        self._topics: dict[str, Source | None] = {}
+        self._topics: dict[str, Source | ForeignTopic | None] = {}
         self._series: dict[Series, int] = {}
         self._strange: set[str] = set()
         self.series: list[Series] = []
@@ -104,9 +114,11 @@ class Sources:
             row.clock = table.clock(device.config.timeline, row.exercise)
         for device in table.devices.values():
             self._row(device, None)
+        if self.foreign is not None:
+            self.foreign.use(table)
 
-    def resolve(self, topic: str) -> Source | Stray | None:
-        """What a topic stands for; None for topics that are not readings (commands)."""
+    def resolve(self, topic: str) -> Source | Stray | ForeignTopic | None:
+        """What a topic stands for; None for topics that are of no interest (commands)."""
         if topic in self._topics:
             return self._topics[topic]
         found = self._resolve(topic)
@@ -114,14 +126,26 @@ class Sources:
             self._topics[topic] = found
         return found
 
+    def learn(self, topic: ForeignTopic, envelope: Envelope, payload: bytes) -> None:
+        """Take in an announcement of another convention."""
+        if self.foreign is not None and self.foreign.learn(topic, envelope, payload):
+            self._topics.clear()
+
+    def row_of(self, device: str) -> Row | None:
+        """The real row of a device by its id; None when it is switched off."""
+        known = self._table.devices.get(device) if self._table else None
+        return self._row(known, None) if known is not None and known.config.enabled else None
+
     def drill_state(self, exercise: str) -> str | None:
         """running, paused, ended; None: no such drill is known here."""
         drill = self._table.drills.get(exercise) if self._table else None
         return drill.state if drill else None
 
-    def _resolve(self, topic: str) -> Source | Stray | None:
+    def _resolve(self, topic: str) -> Source | Stray | ForeignTopic | None:
         parsed = parse_topic(topic)
         if parsed is None:
+            if self.foreign is not None and not topic.startswith(("sensors/", "exercise/")):
+                return self.foreign.find(topic)
             return Stray(Reason.UNKNOWN_TOPIC, "not of the form sensors/<site>/<device>/<channel>")
         if parsed.channel == "command":
             return None

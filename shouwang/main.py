@@ -19,7 +19,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "demo": ("shouwang.demo", "demo", "The whole way on one machine: broker, edge, cloud, screens, a neighbourhood."),
     "edge": ("shouwang.edge", "app", "The edge agent: run."),
     "cloud": ("shouwang.cloud", "app", "The cloud service: run, seed."),
-    "profiles": ("shouwang.profiles", "app", "Device profiles: list, show, check, decode."),
+    "profiles": ("shouwang.profiles", "app", "Device profiles: list, show, new, check, decode, try."),
     "simulate": ("shouwang.simulate", "app", "Simulated sensors over real MQTT: fleet, replay."),
     "backtest": ("shouwang.backtest", "backtest", "Run the edge's rules over a recorded series."),
     "drill": ("shouwang.drill", "app", "Drills: run, report, controller."),
@@ -29,6 +29,16 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
 
 class LazyGroup(TyperGroup):
     """Loads a sub-command's module on first use."""
+
+    _listing = False  # `shouwang --help` wants names and lines, not what stands behind them
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Without importing every part of the system."""
+        self._listing = True
+        try:
+            super().format_help(ctx, formatter)
+        finally:
+            self._listing = False
 
     def list_commands(self, ctx: Any) -> list[str]:
         """In the order in which people meet them."""
@@ -41,6 +51,8 @@ class LazyGroup(TyperGroup):
         if cmd_name not in COMMANDS:
             return None
         module, attribute, summary = COMMANDS[cmd_name]
+        if self._listing:
+            return TyperCommand(cmd_name, short_help=summary, rich_help_panel=None)
         target = getattr(importlib.import_module(module), attribute)
         if isinstance(target, typer.Typer):
             command = typer.main.get_command(target)

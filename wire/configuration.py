@@ -30,6 +30,7 @@ class DeviceConfig(msgspec.Struct, frozen=True, kw_only=True):
     parameters: dict[str, float] = {}  # mounting_height_m, baseline_frequency_hz …
     rules: dict[str, dict[str, Any] | None] = {}  # over the profile's; None takes a rule away
     credential: str | None = None  # bcrypt hash of the device's MQTT password
+    address: str | None = None  # `<source>:<address>` on another convention, chirpstack:a84041ffff123456; None: native
 
 
 class DrillConfig(msgspec.Struct, frozen=True, kw_only=True):

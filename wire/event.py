@@ -14,6 +14,7 @@ class Type(StrEnum):
     ALARM_CHANGED = "org.shouwang.alarm.changed.v1"  # wire.alert.Alert
     TELEMETRY_RECORDED = "org.shouwang.telemetry.recorded.v1"  # wire.reading.TelemetryBlock
     DEVICE_REPORTED = "org.shouwang.device.reported.v1"  # wire.report.DeviceReport
+    DEVICE_FOUND = "org.shouwang.device.found.v1"  # wire.report.FoundDevice
     READING_REJECTED = "org.shouwang.reading.rejected.v1"  # wire.report.Rejection
     EDGE_REPORTED = "org.shouwang.edge.reported.v1"  # wire.report.EdgeReport
     DECISION_REPORTED = "org.shouwang.decision.reported.v1"  # wire.configuration.DecisionReport

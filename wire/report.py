@@ -9,6 +9,15 @@ import msgspec
 from wire.time import REAL
 
 
+class Link(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How well a device is heard by radio, in whatever measure its convention gives."""
+
+    rssi_dbm: float | None = None
+    snr_db: float | None = None
+    lqi: float | None = None  # link quality of Zigbee, 0 … 255
+    margin_db: float | None = None  # of the last downlink, LoRaWAN
+
+
 class DeviceReport(msgspec.Struct, frozen=True, kw_only=True):
     """Device health: sent when it changes, and `last_seen` once a minute while the device speaks."""
 
@@ -19,6 +28,25 @@ class DeviceReport(msgspec.Struct, frozen=True, kw_only=True):
     timeline: str = REAL
     exercise: str | None = None
     values: dict[str, float | str | None] = {}  # newest value of each point, battery included
+    link: Link | None = None  # of the newest message that said something of it
+    battery_percent: float | None = None  # said by its network, else the point `battery`
+    joined_at: datetime | None = None  # last join of its network, wall time
+
+
+class FoundDevice(msgspec.Struct, frozen=True, kw_only=True):
+    """An address that speaks on a configured source and is registered nowhere; told at most once a minute each."""
+
+    edge: str
+    source: str
+    address: str  # normalised; `DeviceConfig.address` is `<source>:<address>`
+    topic: str
+    name: str | None = None  # what it says of itself
+    vendor: str | None = None
+    model: str | None = None
+    first_seen: datetime
+    last_seen: datetime
+    messages: int = 1  # since the edge started
+    suggested_profile: str | None = None
 
 
 class Reason(StrEnum):

@@ -19,7 +19,7 @@ CONTENTS: dict[str, tuple[str, tuple[type, ...]]] = {
     "event": ("CloudEvents envelopes and the verdicts on them", (event.CloudEvent, event.Verdicts)),
     "report": (
         "What the edge says of devices, of what it refused, and of itself",
-        (report.DeviceReport, report.Rejection, report.EdgeReport),
+        (report.DeviceReport, report.FoundDevice, report.Rejection, report.EdgeReport),
     ),
     "configuration": (
         "What goes down to an edge, by list and by watch, and what comes back of decisions",

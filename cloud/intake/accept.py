@@ -36,7 +36,7 @@ from wire.alert import Alert
 from wire.configuration import Decision, DecisionReport
 from wire.event import Verdict
 from wire.reading import TelemetryBlock
-from wire.report import DeviceReport, EdgeReport, Reason, Rejection
+from wire.report import DeviceReport, EdgeReport, FoundDevice, Reason, Rejection
 
 _log = logging.getLogger(__name__)
 _verdicts = prometheus_client.Counter("shouwang_cloud_intake_items_total", "Items of edge batches", ["type", "status"])
@@ -49,7 +49,9 @@ async def accept(services: Services, edge_id: str, items: Sequence[Item]) -> lis
     }
     core = {i: item for i, item in enumerate(items) if isinstance(item.body, Alert | Rejection | DecisionReport)}
     verdicts |= await _in_one_transaction(services, edge_id, core, [item for item in items if item.refusal])
-    reports = {i: item for i, item in enumerate(items) if isinstance(item.body, EdgeReport | DeviceReport)}
+    reports = {
+        i: item for i, item in enumerate(items) if isinstance(item.body, EdgeReport | DeviceReport | FoundDevice)
+    }
     verdicts |= await _take_reports(services, edge_id, reports)
     blocks = {i: item for i, item in enumerate(items) if isinstance(item.body, TelemetryBlock)}
     verdicts |= await _take_telemetry(services, edge_id, blocks)
@@ -210,31 +212,38 @@ async def _show(session: AsyncSession, edge_id: str, item: Item, why: str, now: 
 
 
 async def _take_reports(services: Services, edge_id: str, items: dict[int, Item]) -> dict[int, Verdict]:
-    """Heartbeats and device health: the newest stands, so a repeat does no harm."""
+    """Heartbeats, device health, found devices: the newest stands, so a repeat does no harm."""
     if not items:
         return {}
+    bodies = [item.body for item in items.values()]
+    health = [body for body in bodies if isinstance(body, DeviceReport)]
+    found = [body for body in bodies if isinstance(body, FoundDevice)]
 
     async def take() -> tuple[dict[int, Verdict], bool]:
-        verdicts: dict[int, Verdict] = {}
         back = False
         async with services.db.transaction() as session:
             await lock(session)  # heartbeats and decisions both write the edge's row: one order for both
-            for index, item in items.items():
-                verdicts[index] = Verdict(item.id, "committed")
-                if isinstance(item.body, EdgeReport):
-                    back |= await registry.record_edge_report(session, item.body, now=services.now())
-                elif isinstance(item.body, DeviceReport) and not await registry.record_device_report(
-                    session, edge_id, item.body
-                ):
-                    why = f"device '{item.body.device:.64}' is not one of edge '{edge_id}'"
-                    verdicts[index] = Verdict(item.id, "rejected", why)
-                    await _show(session, edge_id, item, why, services.now())
+            for body in bodies:
+                if isinstance(body, EdgeReport):
+                    back |= await registry.record_edge_report(session, body, now=services.now())
+            foreign = await registry.record_device_reports(session, edge_id, health, now=services.now())
+            await registry.record_found(session, edge_id, found)
+            verdicts = {index: _report_verdict(edge_id, item, foreign) for index, item in items.items()}
+            for index, verdict in verdicts.items():
+                if verdict.status == "rejected":
+                    await _show(session, edge_id, items[index], verdict.reason or "", services.now())
         return verdicts, back
 
     verdicts, back = await retrying(take)
     if back:
         await retrying(lambda: gateways.came_back(services, edge_id))
     return verdicts
+
+
+def _report_verdict(edge_id: str, item: Item, foreign: set[str]) -> Verdict:
+    if isinstance(item.body, DeviceReport) and item.body.device in foreign:
+        return Verdict(item.id, "rejected", f"device '{item.body.device:.64}' is not one of edge '{edge_id}'")
+    return Verdict(item.id, "committed")
 
 
 # ---------------------------------------------------------------- telemetry

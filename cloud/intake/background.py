@@ -8,6 +8,7 @@ from sqlalchemy import delete
 
 from cloud.intake import gateways
 from cloud.intake.model import IntakeEvent
+from cloud.registry import service as registry
 from cloud.services import Services
 
 KEEP_IDS = timedelta(days=30)
@@ -16,7 +17,7 @@ _PRUNE_EVERY = timedelta(hours=1)
 
 
 async def background(services: Services) -> None:
-    """Look for silent gateways a few times within the limit; drop ids that no edge will repeat any more.
+    """Look for silent gateways a few times within the limit; drop ids that no edge will repeat, and old rejections.
 
     The first look waits for one limit: after this service was away itself, edges get the time to speak.
     """
@@ -29,6 +30,7 @@ async def background(services: Services) -> None:
         if pruned is None or now - pruned > _PRUNE_EVERY:
             async with services.db.transaction() as session:
                 await session.execute(delete(IntakeEvent).where(IntakeEvent.received_at < now - KEEP_IDS))
+                await registry.prune_rejections(session)
             pruned = now
         await _pause(services, pause_s)
 

@@ -6,22 +6,24 @@ from typing import Any
 
 import msgspec
 
+from cloud.registry.service import fault_of_found
 from wire.alert import Alert, alarm_id
 from wire.configuration import DecisionReport
 from wire.event import CloudEvent, Type
 from wire.reading import TelemetryBlock
-from wire.report import DeviceReport, EdgeReport, Rejection
+from wire.report import DeviceReport, EdgeReport, FoundDevice, Rejection
 
 MOST_ITEMS = 5_000
 """Items in one batch; beyond it the batch is refused whole."""
 ID_LIMIT = 128
 MOST_REVISIONS = 1_000_000
 
-Body = Alert | TelemetryBlock | DeviceReport | Rejection | EdgeReport | DecisionReport
+Body = Alert | TelemetryBlock | DeviceReport | FoundDevice | Rejection | EdgeReport | DecisionReport
 _BODIES: dict[str, type[Any]] = {
     Type.ALARM_CHANGED: Alert,
     Type.TELEMETRY_RECORDED: TelemetryBlock,
     Type.DEVICE_REPORTED: DeviceReport,
+    Type.DEVICE_FOUND: FoundDevice,
     Type.READING_REJECTED: Rejection,
     Type.EDGE_REPORTED: EdgeReport,
     Type.DECISION_REPORTED: DecisionReport,
@@ -110,6 +112,8 @@ def _fault(body: Body, edge_id: str) -> str | None:
         return f"data: {naive[0]} has no offset: write Z or +08:00"
     if isinstance(body, EdgeReport) and body.edge != edge_id:
         return f"data: edge '{body.edge:.80}' is not this edge"
+    if isinstance(body, FoundDevice):
+        return fault_of_found(edge_id, body)
     if isinstance(body, Alert):
         return _alert_fault(body, edge_id)
     return None

@@ -12,8 +12,20 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloud.feed.api import with_position
 from cloud.people.access import EVERYONE, STAFF, Person, Role, may_see, require
-from cloud.problems import Problem, invalid, not_found
-from cloud.registry import checks, downlink, edge_api, gateways_api, import_table, imports, places, service, views
+from cloud.problems import Problem, ProblemError, invalid, not_found
+from cloud.registry import (
+    addresses,
+    checks,
+    downlink,
+    edge_api,
+    found_api,
+    gateways_api,
+    import_table,
+    imports,
+    places,
+    service,
+    views,
+)
 from cloud.registry.model import Device, DeviceState, Edge, Site
 from cloud.services import Services, services_of
 from wire.time import REAL
@@ -21,6 +33,7 @@ from wire.time import REAL
 router = APIRouter(tags=["registry"])
 router.include_router(edge_api.router)
 router.include_router(gateways_api.router)
+router.include_router(found_api.router)
 Shared = Annotated[Services, Depends(services_of)]
 AnyPerson = Annotated[Person, Depends(require(*EVERYONE))]
 Staff = Annotated[Person, Depends(require(*STAFF))]
@@ -40,6 +53,10 @@ class DeviceIn(BaseModel):
     zone_id: _Key
     profile: Annotated[str, Field(max_length=128, description="vendor/model, see GET /profiles")]
     edge_id: _Key
+    address: Annotated[
+        str | None,
+        Field(max_length=320, description="`<source>:<address>` of a device on another convention; null: native"),
+    ] = None
     parameters: Annotated[
         dict[_Key, Annotated[float, Field(allow_inf_nan=False)]],
         Field(max_length=50, description="mounting_height_m …"),
@@ -76,6 +93,15 @@ class PlaceOut(BaseModel):
     grid_path: str
 
 
+class LinkOut(BaseModel):
+    """How well a device is heard, in whatever measure its convention gives."""
+
+    rssi_dbm: float | None = None
+    snr_db: float | None = None
+    lqi: float | None = Field(None, description="Link quality of Zigbee, 0 to 255")
+    margin_db: float | None = Field(None, description="Of the last downlink, LoRaWAN")
+
+
 class DeviceOut(BaseModel):
     """A device with what its edge last said of it."""
 
@@ -86,6 +112,7 @@ class DeviceOut(BaseModel):
     profile: str
     hazard: str | None
     edge_id: str
+    address: str | None
     parameters: dict[str, float]
     rules: dict[str, dict[str, Any] | None]
     timeline: str
@@ -96,6 +123,9 @@ class DeviceOut(BaseModel):
     status: str
     last_seen: datetime | None
     values: dict[str, float | str | None]
+    link: LinkOut | None = Field(description="How its radio is heard, as of the newest message that said so")
+    battery_percent: float | None = Field(description="Said by its network, else its point `battery`")
+    joined_at: datetime | None = Field(description="When it last joined its network")
 
 
 class NewestValue(BaseModel):
@@ -121,7 +151,7 @@ class MqttAccess(BaseModel):
 
     username: str
     password: str
-    topic: str
+    topic: str = Field(description="Where it may publish; empty where a network server or bridge speaks for it")
 
 
 class Registered(BaseModel):
@@ -164,7 +194,9 @@ async def _own_device(session: AsyncSession, person: Person, device_id: str) -> 
 async def _check_site(session: AsyncSession, person: Person, site_id: str) -> None:
     site = await session.get(Site, site_id)
     if site is not None and not _site_in_scope(person, site):
-        raise Problem(403, "other-site", f"Site '{site_id}' is not yours to change.")
+        what = f"site '{site_id}' is not yours to change"
+        fault = ProblemError(where="site_id", what=what, code="other_site", params={"value": site_id})
+        raise Problem(403, "other-site", f"Site '{site_id}' is not yours to change.", errors=[fault])
 
 
 @router.get("/sites", summary="Sites, buildings, zones", dependencies=[Depends(with_position)])
@@ -200,8 +232,8 @@ async def list_devices(
         states = {
             s.device_id: s for s in await session.scalars(select(DeviceState).where(DeviceState.device_id.in_(ids)))
         }
-        where = {zone: await places.of_zone(session, zone) for zone in {device.zone_id for device in devices}}
-    items = [_out(device, states.get(device.id), where[device.zone_id]) for device in devices]
+        where = await places.of_zones(session, {device.zone_id for device in devices})
+    items = [_out(device, states.get(device.id), where.get(device.zone_id)) for device in devices]
     return DevicePage(items=items, next=ids[-1] if more else None)
 
 
@@ -220,12 +252,15 @@ def _new(device_id: str, given: DeviceIn) -> service.NewDevice:
     fields = given.model_dump(exclude={"id"})
     profile = checks.profile_of(given.profile)
     fields["profile"] = profile.name if profile else given.profile
+    fields["address"] = addresses.in_form(given.address)
     return service.NewDevice(id=device_id, **fields)
 
 
 def _mqtt(device: Device, secret: str) -> MqttAccess:
-    topic = f"sensors/{device.site_id}/{device.id}/telemetry"
-    return MqttAccess(username=device.id, password=secret, topic=topic)
+    topics = [f"sensors/{device.site_id}/{device.id}/telemetry"]
+    if device.address is not None:
+        topics = addresses.own_topics(device.address)
+    return MqttAccess(username=device.id, password=secret, topic=topics[0] if topics else "")
 
 
 @router.get("/devices/import/template.csv", summary="An empty table", response_class=Response)

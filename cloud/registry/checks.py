@@ -37,9 +37,8 @@ def faults_of_model(
     """What is wrong with a profile's name, parameters, or rule overrides."""
     profile = profile_of(name)
     if profile is None:
-        return [
-            ProblemError(where="profile", what=f"there is no profile '{name:.120}'", fix="take one of GET /profiles")
-        ]
+        what, fix = f"there is no profile '{name:.120}'", "take one of GET /profiles"
+        return [ProblemError(where="profile", what=what, fix=fix, code="no_profile", params={"value": name[:120]})]
     faults: list[ProblemError] = []
     known = {parameter.name: parameter.default for parameter in profile.parameters}
     resolved: Mapping[str, declaration.Rule] = {}
@@ -47,17 +46,26 @@ def faults_of_model(
     try:
         resolved = declaration.resolve(profile.hazard, points, profile.cadence_s, profile.rules, rules)
     except declaration.DeclarationError as error:
-        faults.append(ProblemError(where=f"rules.{error.where}", what=error.problem[:300], fix="see docs/rules.md"))
+        what = error.problem[:300]
+        faults.append(
+            ProblemError(
+                where=f"rules.{error.where}", what=what, fix="see docs/rules.md", code="rule", params={"problem": what}
+            )
+        )
     references = {rule.reference for rule in resolved.values() if rule.reference}
     for parameter in sorted(parameters.keys() - known.keys() - references):
         names = ", ".join(sorted(known.keys() | references)) or "none"
+        what, params = f"profile {name} has no such parameter", {"profile": name, "known": names}
         faults.append(
-            ProblemError(where=parameter, what=f"profile {name} has no such parameter", fix=f"it has: {names}")
+            ProblemError(where=parameter, what=what, fix=f"it has: {names}", code="no_parameter", params=dict(params))
         )
     missing = {key for key, default in known.items() if default is None} | references
     missing -= parameters.keys() | {key for key, default in known.items() if default is not None}
-    needed = [ProblemError(where=key, what=f"profile {name} needs it", fix="give a number") for key in sorted(missing)]
-    return faults + needed
+    what = f"profile {name} needs it"
+    return faults + [
+        ProblemError(where=key, what=what, fix="give a number", code="parameter_missing", params={"profile": name})
+        for key in sorted(missing)
+    ]
 
 
 def cadence_s(name: str) -> float | None:

@@ -83,6 +83,7 @@ def config(device: Device, zone: Zone | None) -> DeviceConfig:
         parameters=device.parameters,
         rules=device.rules,
         credential=device.credential,
+        address=device.address,
     )
 
 

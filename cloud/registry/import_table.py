@@ -12,7 +12,7 @@ from typing import Any
 from cloud.problems import ProblemError
 
 COLUMNS = ("id", "name", "site", "zone", "profile", "edge")
-OPTIONAL = ("timeline", "enabled")
+OPTIONAL = ("address", "timeline", "enabled")
 PARAMETERS = ("mounting_height_m", "baseline_frequency_hz")
 """Parameter columns of the template; any other is written `param_<name>`."""
 MAX_ROWS = 5000
@@ -43,7 +43,7 @@ def template() -> str:
     """An empty table for a spreadsheet program (UTF-8 with a byte order mark)."""
     out = io.StringIO()
     writer = csv.writer(out)
-    writer.writerow([*COLUMNS, *PARAMETERS])
+    writer.writerow([*COLUMNS, "address", *PARAMETERS])
     return "\ufeff" + out.getvalue()
 
 
@@ -61,25 +61,27 @@ def read(data: bytes) -> Table:
     """Read a CSV file. A fault of the whole file stands in `faults`, one of a line in its row."""
     text = decode(data)
     if text is None or "\0" in text:
-        return _broken("file", "is neither UTF-8 nor GB 18030 text", "save it as CSV (UTF-8)")
+        return _broken("not_text", "is neither UTF-8 nor GB 18030 text", "save it as CSV (UTF-8)")
     try:
         lines = list(csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=_delimiter(text)))
     except csv.Error as error:
-        return _broken("file", f"is not CSV: {error}", "save it again as CSV (UTF-8)")
+        return _broken("not_csv", f"is not CSV: {error}", "save it again as CSV (UTF-8)", error=str(error)[:200])
     if not lines:
-        return _broken("file", "is empty", "take the template")
+        return _broken("empty_file", "is empty", "take the template")
     header = [name.strip().lower() for name in lines[0]]
     faults = _faults_of_header(header)
     if len(lines) - 1 > MAX_ROWS:
-        faults.append(ProblemError(where="file", what=f"has {len(lines) - 1} rows", fix=f"at most {MAX_ROWS} at once"))
+        rows = len(lines) - 1
+        what, fix = f"has {rows} rows", f"at most {MAX_ROWS} at once"
+        faults.append(_fault("file", "too_many_rows", what, fix, rows=rows, most=MAX_ROWS))
     if faults:
         return Table(faults=tuple(faults))
-    rows = [
+    read_rows = [
         _row(number, header, [cell.strip() for cell in line])
         for number, line in enumerate(lines[1:], start=2)
         if any(cell.strip() for cell in line)
     ]
-    return Table(rows=tuple(_mark_doubles(rows)))
+    return Table(rows=tuple(_mark_doubles(read_rows)))
 
 
 def _delimiter(text: str) -> str:
@@ -87,50 +89,50 @@ def _delimiter(text: str) -> str:
     return max(",;\t", key=first.count)
 
 
-def _broken(where: str, what: str, fix: str) -> Table:
-    return Table(faults=(ProblemError(where=where, what=what, fix=fix),))
+def _broken(code: str, what: str, fix: str, **params: str) -> Table:
+    return Table(faults=(_fault("file", code, what, fix, **params),))
+
+
+def _fault(where: str, code: str, what: str, fix: str = "", **params: str | float) -> ProblemError:
+    return ProblemError(where=where, what=what, fix=fix, code=code, params=dict(params))
 
 
 def _faults_of_header(header: list[str]) -> list[ProblemError]:
     faults = [
-        ProblemError(where=name, what="this column is missing", fix="take the template")
+        _fault(name, "column_missing", "this column is missing", "take the template")
         for name in COLUMNS
         if name not in header
     ]
     for name in header:
         if header.count(name) > 1:
-            faults.append(ProblemError(where=name, what="stands twice in the first line", fix="keep one column"))
+            faults.append(_fault(name, "column_twice", "stands twice in the first line", "keep one column"))
         elif name and name not in COLUMNS + OPTIONAL + PARAMETERS and not name.startswith("param_"):
-            faults.append(
-                ProblemError(where=name[:80], what="is no column of this table", fix="write parameters as param_<name>")
-            )
+            fix = "write parameters as param_<name>"
+            faults.append(_fault(name[:80], "no_column", "is no column of this table", fix))
     return faults
 
 
 def _row(number: int, header: list[str], line: list[str]) -> Row:
     faults: list[ProblemError] = []
     if len(line) > len(header) and any(line[len(header) :]):
-        faults.append(
-            ProblemError(
-                where="row", what=f"has {len(line)} cells, the first line {len(header)}", fix="check the commas"
-            )
-        )
+        what, counts = f"has {len(line)} cells, the first line {len(header)}", (len(line), len(header))
+        faults.append(_fault("row", "cells", what, "check the commas", cells=counts[0], columns=counts[1]))
     cells = dict(zip(header, line, strict=False))
     fields: dict[str, str] = {}
     parameters: dict[str, float] = {}
     enabled = True
     for name, text in cells.items():
         if len(text) > MAX_CELL:
-            faults.append(ProblemError(where=name, what=f"is longer than {MAX_CELL} characters"))
+            faults.append(_fault(name, "cell_length", f"is longer than {MAX_CELL} characters", most=MAX_CELL))
         elif name in PARAMETERS or name.startswith("param_"):
             _number(name, text, parameters, faults)
         elif name == "enabled":
             if text and text.lower() not in _TRUE | _FALSE:
-                faults.append(ProblemError(where=name, what=f"'{text}' is neither yes nor no", fix="1 or 0"))
+                faults.append(_fault(name, "yes_no", f"'{text}' is neither yes nor no", "1 or 0", value=text))
             enabled = text.lower() not in _FALSE
         elif name:
             fields[name] = text
-    faults += [ProblemError(where=name, what="is empty", fix="") for name in COLUMNS if not fields.get(name)]
+    faults += [_fault(name, "empty", "is empty") for name in COLUMNS if not fields.get(name)]
     return Row(number, fields, parameters, enabled, tuple(faults))
 
 
@@ -144,7 +146,8 @@ def _number(name: str, text: str, parameters: dict[str, float], faults: list[Pro
     if math.isfinite(value):
         parameters[name.removeprefix("param_")] = value
     else:
-        faults.append(ProblemError(where=name, what=f"'{text}' is not a number", fix="digits with a decimal point"))
+        fix = "digits with a decimal point"
+        faults.append(_fault(name, "number", f"'{text}' is not a number", fix, value=text))
 
 
 def _mark_doubles(rows: list[Row]) -> list[Row]:
@@ -154,7 +157,8 @@ def _mark_doubles(rows: list[Row]) -> list[Row]:
         name = row.fields.get("id", "")
         before = first.setdefault(name, row.number)
         if name and before != row.number:
-            fault = ProblemError(where="id", what=f"'{name}' stands in row {before} already", fix="keep one of them")
+            what, fix = f"'{name}' stands in row {before} already", "keep one of them"
+            fault = _fault("id", "double", what, fix, value=name, row=before)
             row = Row(row.number, row.fields, row.parameters, row.enabled, (*row.faults, fault))  # noqa: PLW2901
         marked.append(row)
     return marked
@@ -168,7 +172,8 @@ def write(devices: list[dict[str, Any]]) -> str:
     columns = [name if name in PARAMETERS else f"param_{name}" for name in names]
     writer.writerow([*COLUMNS, *OPTIONAL, *columns])
     for device in devices:
-        fields = [device[key] for key in ("id", "name", "site_id", "zone_id", "profile", "edge_id", "timeline")]
+        keys = ("id", "name", "site_id", "zone_id", "profile", "edge_id", "address", "timeline")
+        fields = [device[key] or "" for key in keys]
         values = [device["parameters"].get(name, "") for name in names]
         writer.writerow([*map(_harmless, fields), int(device["enabled"]), *values])
     return "\ufeff" + out.getvalue()
@@ -176,4 +181,4 @@ def write(devices: list[dict[str, Any]]) -> str:
 
 def _harmless(text: str) -> str:
     """A cell that a spreadsheet program must not take for a formula."""
-    return f"'{text}" if text[:1] in "=+-@\t" else text
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t")) else text

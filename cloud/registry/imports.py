@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloud.problems import Problem, ProblemError
-from cloud.registry import checks, import_table, service
+from cloud.registry import addresses, checks, import_table, service
 from cloud.registry.model import Device, Edge, Site, TimelineRow, Zone
 from wire.time import REAL
 
@@ -24,6 +24,8 @@ class CellFault(BaseModel):
     column: str
     what: str
     fix: str = ""
+    code: str = ""
+    params: dict[str, str | int | float] = {}
 
 
 class RowVerdict(BaseModel):
@@ -71,11 +73,17 @@ async def judge(session: AsyncSession, data: bytes, *, in_scope: Callable[[Site]
     # held here, because a session forgets rows that nobody holds and would ask for them again at every line
     known = [list(await session.scalars(select(kind))) for kind in (Zone, Site, Edge, TimelineRow)]
     standing = await service.standing(session, [row.fields["id"] for row in table.rows if row.fields.get("id")])
+    among = await service.addressed(session)
+    rows_of: dict[tuple[str, str], int] = {}
     verdicts: list[RowVerdict] = []
     todo: dict[Verdict, list[service.NewDevice]] = {"new": [], "changed": []}
     for row in table.rows:
-        verdict, device, faults = await _judge(session, row, standing, in_scope)
-        errors = [CellFault(column=_COLUMN_OF.get(f.where, f.where), what=f.what, fix=f.fix) for f in faults]
+        verdict, device, faults = await _judge(session, row, standing, in_scope, among)
+        if device is not None and device.address is not None:
+            before = rows_of.setdefault((device.edge_id, device.address), row.number)
+            if before != row.number:
+                verdict, faults = "error", [_double(device.address, before)]
+        errors = [CellFault(column=_COLUMN_OF.get(f.where, f.where), **f.model_dump(exclude={"where"})) for f in faults]
         verdicts.append(RowVerdict(row=row.number, verdict=verdict, id=row.fields.get("id", ""), errors=errors))
         if device is not None and verdict in todo:
             todo[verdict].append(device)
@@ -99,12 +107,19 @@ async def apply(session: AsyncSession, judged: Judged, *, now: datetime) -> Impo
 
 
 async def _judge(
-    session: AsyncSession, row: import_table.Row, known: Mapping[str, Device], in_scope: Callable[[Site], bool]
+    session: AsyncSession,
+    row: import_table.Row,
+    known: Mapping[str, Device],
+    in_scope: Callable[[Site], bool],
+    among: service.Addressed,
 ) -> tuple[Verdict, service.NewDevice | None, list[ProblemError]]:
     if row.faults:
         return "error", None, list(row.faults)
     standing = known.get(row.fields["id"])
     profile = checks.profile_of(row.fields["profile"])
+    address = standing.address if standing else None  # a table without the column leaves it as it is
+    if "address" in row.fields:
+        address = addresses.in_form(row.fields["address"])
     device = service.NewDevice(
         id=row.fields["id"],
         name=row.fields["name"],
@@ -112,21 +127,29 @@ async def _judge(
         zone_id=row.fields["zone"],
         profile=profile.name if profile else row.fields["profile"],
         edge_id=row.fields["edge"],
+        address=address,
         parameters=row.parameters,
         rules=standing.rules if standing else {},
         timeline=row.fields.get("timeline") or (standing.timeline if standing else REAL),
         enabled=row.enabled,
     )
-    faults = await service.faults_of(session, device)
+    faults = await service.faults_of(session, device, among=among)
     for site_id in {device.site_id, standing.site_id if standing else device.site_id}:
         site = await session.get(Site, site_id)
         if site is not None and not in_scope(site):
-            faults.append(ProblemError(where="site_id", what=f"site '{site_id}' is not yours to change"))
+            what = f"site '{site_id}' is not yours to change"
+            faults.append(ProblemError(where="site_id", what=what, code="other_site", params={"value": site_id}))
     if standing and standing.timeline != device.timeline:
-        faults.append(ProblemError(where="timeline", what="a device stays on its timeline", fix="register another one"))
+        what, fix = "a device stays on its timeline", "register another one"
+        faults.append(ProblemError(where="timeline", what=what, fix=fix, code="other_timeline"))
     if faults:
         return "error", None, faults
     if standing is None:
         return "new", device, []
     same = all(getattr(standing, key) == getattr(device, key) for key in device.__struct_fields__)
     return ("same" if same else "changed"), device, []
+
+
+def _double(address: str, row: int) -> ProblemError:
+    what, fix = f"'{address}' stands in row {row} already", "keep one of them"
+    return ProblemError(where="address", what=what, fix=fix, code="double", params={"value": address, "row": row})

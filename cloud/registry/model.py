@@ -112,6 +112,7 @@ class Device(Base):
     """A registered sensor."""
 
     __tablename__ = "devices"
+    __table_args__ = (Index("ix_devices_edge_id_address", "edge_id", "address", unique=True),)
 
     id: Mapped[str] = mapped_column(String(64), primary_key=True)
     name: Mapped[str] = mapped_column(String(100))
@@ -119,6 +120,7 @@ class Device(Base):
     zone_id: Mapped[str] = mapped_column(ForeignKey("zones.id"), index=True)
     profile: Mapped[str] = mapped_column(String(128))
     edge_id: Mapped[str] = mapped_column(ForeignKey("edges.id"), index=True)
+    address: Mapped[str | None] = mapped_column(String(300))  # `<source>:<address>`; None = the native convention
     hazard: Mapped[str | None] = mapped_column(String(20))
     parameters: Mapped[dict[str, Any]] = mapped_column(JsonColumn, default=dict)
     rules: Mapped[dict[str, Any]] = mapped_column(JsonColumn, default=dict)
@@ -138,7 +140,36 @@ class DeviceState(Base):
     status: Mapped[str] = mapped_column(String(20))
     last_seen: Mapped[datetime | None]
     values: Mapped[dict[str, Any]] = mapped_column(JsonColumn, default=dict)
+    link: Mapped[dict[str, Any] | None] = mapped_column(JsonColumn)  # wire.report.Link
+    battery_percent: Mapped[float | None]
+    joined_at: Mapped[datetime | None]
     reported_at: Mapped[datetime]
+
+
+class FoundRow(Base):
+    """An address that speaks on a source of an edge and is registered nowhere (wire.report.FoundDevice)."""
+
+    __tablename__ = "found_devices"
+    __table_args__ = (
+        Index("ix_found_devices_edge_id_source_address", "edge_id", "source", "address", unique=True),
+        Index("ix_found_devices_edge_id_last_seen", "edge_id", "last_seen"),
+        {"sqlite_autoincrement": True},  # an id that a person was shown never names another row
+    )
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True, autoincrement=True)
+    edge_id: Mapped[str] = mapped_column(ForeignKey("edges.id"))
+    source: Mapped[str] = mapped_column(String(40))
+    address: Mapped[str] = mapped_column(String(256))
+    topic: Mapped[str] = mapped_column(String(1000))
+    name: Mapped[str | None] = mapped_column(String(200))  # these three: what it says of itself
+    vendor: Mapped[str | None] = mapped_column(String(200))
+    model: Mapped[str | None] = mapped_column(String(200))
+    suggested_profile: Mapped[str | None] = mapped_column(String(128))
+    first_seen: Mapped[datetime]
+    last_seen: Mapped[datetime]
+    messages: Mapped[int] = mapped_column(BigInteger)  # since its edge started
+    ignored_at: Mapped[datetime | None]
+    ignored_by: Mapped[str | None] = mapped_column(String(64))  # a person
 
 
 class DecisionRow(Base):

@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect
 from screen_world import ScreenWorld
 
 from wire.level import Level
+from wire.report import Link
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 Open = Callable[..., Page]
@@ -244,6 +245,9 @@ def test_a_manager_registers_by_form_and_by_table(
     page.click("[data-act=import]")
     page.set_input_files("input[name=file]", table)
     expect(page.locator("[data-verdict=error]")).to_have_count(1)
+    expect(page.locator("[data-verdict=error] .fix")).to_have_text(
+        "部位：“wanghuyuan”里没有部位“nowhere”。写台账里的部位编号，或先建这个部位"
+    )
     expect(page.locator("[data-act=apply]")).to_be_disabled()
     page.screenshot(path=pictures / "registry-import.png")
     table.write_text("\n".join([columns, line(id="smoke-wh9-a", **good)]))
@@ -251,6 +255,71 @@ def test_a_manager_registers_by_form_and_by_table(
     expect(page.locator("[data-count=new] b")).to_have_text("1")
     page.click("[data-act=apply]")
     expect(page.locator("[data-device=smoke-wh9-a]")).to_be_visible()
+
+
+def test_a_device_that_speaks_unregistered_is_found_ignored_and_registered(
+    open_page: Open, world: ScreenWorld, watched: Watched, pictures: Path
+) -> None:
+    page = open_page("manager", path="/registry/found")
+    expect(page.locator(".nofound")).to_contain_text("认得的来源：ChirpStack")
+    expect(page.locator("[data-view=found] .badge")).to_have_count(0)
+    page.screenshot(path=pictures / "found-empty.png")
+    eui, leak = "a84041ffff123456", "0x00158d0001d64498"
+    world.find("chirpstack", eui, name="地下室水浸", vendor="Milesight", model="EM300-SLD",
+               suggested_profile="milesight/em300-sld", messages=12)  # fmt: skip
+    world.find("zigbee2mqtt", leak, name="厨房 水浸", messages=3)
+    expect(page.locator("[data-view=found] .badge")).to_have_text("2")  # live: nobody reloaded
+    row = page.locator(f"[data-found-device='{eui}']")
+    expect(row).to_contain_text("地下室水浸")
+
+    page.locator(f"[data-found-device='{leak}'] [data-act=ignore]").click()
+    expect(page.locator(f"[data-found-device='{leak}']")).to_have_count(0)
+    page.locator(".toasts button", has_text="撤回").click()
+    expect(page.locator(f"[data-found-device='{leak}']")).to_be_visible()
+
+    row.locator("[data-act=register-found]").click()
+    for field, value in (("address", eui), ("name", "地下室水浸"), ("id", "water-123456")):
+        expect(page.locator(f".wizard input[name={field}]")).to_have_value(value)
+    for field, value in (("source", "chirpstack"), ("profile", "milesight/em300-sld"), ("edge", "gw-liuyin")):
+        expect(page.locator(f".wizard select[name={field}]")).to_have_value(value)
+    page.select_option("select[name=site]", "wanghuyuan")
+    page.select_option("select[name=zone]", "wh-9-s1-1f")
+    page.screenshot(path=pictures / "found.png")
+    page.locator(".wizard button[type=submit]").click()
+    expect(page.locator(".wizard .cred")).to_contain_text(f"chirpstack:{eui}")
+    expect(row).to_have_count(0)
+
+    page.click("[data-act=register]")  # a second one under the same address: the refusal is in Chinese, field by field
+    for field, value in (("id", "water-2"), ("name", "水浸")):
+        page.fill(f".wizard input[name={field}]", value)
+    page.select_option(".wizard select[name=source]", "chirpstack")
+    page.fill(".wizard input[name=address]", eui.upper())
+    page.select_option(".wizard select[name=profile]", "milesight/em300-sld")
+    page.select_option(".wizard select[name=site]", "wanghuyuan")
+    page.select_option(".wizard select[name=zone]", "wh-9-s1-1f")
+    watched.forgiving = True  # a browser's console counts every refusal
+    page.locator(".wizard button[type=submit]").click()
+    refusal = page.locator(".wizard .problem")
+    expect(refusal).to_contain_text(f"地址：“chirpstack:{eui}”已是设备“water-123456”的地址")
+    assert not re.search(r"\b(device|already|registered|correct)\b", refusal.inner_text())
+    watched.forgiving = False
+    page.screenshot(path=pictures / "found-refused.png")
+
+    page.click("[data-view=devices]")
+    world.health("water-123456", battery_percent=17.0, link=Link(rssi_dbm=-119.0, snr_db=-13.0))
+    device = page.locator("[data-device=water-123456]")
+    expect(device.locator("[data-health=battery]")).to_have_text("17%")
+    page.click("[data-filter=low_battery]")
+    expect(page.locator(".dt tbody tr")).to_have_count(1)
+    device.click()
+    page.locator(".wizard .ph button").click()
+    expect(page.locator("[data-device-panel=water-123456]")).to_contain_text("RSSI −119 dBm · SNR −13 dB")
+    page.click("[data-filter=all]")
+    page.screenshot(path=pictures / "registry-device.png")
+    page.click("[data-act=edit-device]")
+    page.fill("input[name=device-name]", "地下室集水井")
+    page.locator(".device button[type=submit]").click()
+    expect(device).to_contain_text("地下室集水井")
 
 
 def test_a_trainer_starts_a_drill_pauses_and_stops_it(open_page: Open, world: ScreenWorld, pictures: Path) -> None:

@@ -1,10 +1,14 @@
 """The migrations make what the models say, on both databases."""
 
 import asyncio
+from datetime import UTC, datetime
 
+import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
+from sqlalchemy.exc import IntegrityError
 
 from cloud import migrations
 from cloud.app import load_models
@@ -77,5 +81,47 @@ async def test_positions_of_the_feed_are_never_used_twice_after_a_migration(data
             async with db.transaction() as session:
                 await session.execute(text("DELETE FROM feed_log"))
         assert positions[1] > positions[0]
+    finally:
+        await db.close()
+
+
+async def test_a_database_of_the_first_release_keeps_its_devices_and_takes_new_ones_by_address(database_url):
+    """0001 knew no addresses and no health; two native devices of one edge must not collide by having none."""
+    db = Database(database_url)
+    settings = migrations.config()
+
+    def move(connection, to):
+        settings.attributes["connection"] = connection
+        (command.downgrade if to == "0001-again" else command.upgrade)(settings, to.removesuffix("-again"))
+
+    rows = [
+        "INSERT INTO areas (path, tier, name, name_en) VALUES ('/a', 'grid', 'a', '')",
+        "INSERT INTO sites (id, name, name_en, grid_path, lon, lat) VALUES ('s', 's', '', '/a', 0, 0)",
+        "INSERT INTO zones (id, site_id, name, name_en, lon, lat) VALUES ('z', 's', 'z', '', 0, 0)",
+        "INSERT INTO edges (id, name, area_path, created_at, online) VALUES ('e', 'e', '/a', :at, TRUE)",
+        *(
+            "INSERT INTO devices (id, name, site_id, zone_id, profile, edge_id, parameters, rules, timeline, enabled,"
+            f" registered_at, updated_at) VALUES ('{name}', 'd', 's', 'z', 'p', 'e', '{{}}', '{{}}', 'real', TRUE,"
+            " :at, :at)"
+            for name in ("d1", "d2")
+        ),
+        "INSERT INTO device_states (device_id, status, \"values\", reported_at) VALUES ('d1', 'online', '{}', :at)",
+    ]
+    try:
+        async with db.engine.begin() as connection:
+            await connection.run_sync(move, "0001")
+            for row in rows:
+                await connection.execute(text(row), {"at": datetime.now(UTC)} if ":at" in row else {})
+        await migrations.upgrade(db)
+        async with db.engine.begin() as connection:
+            found = await connection.execute(text("SELECT id, address FROM devices ORDER BY id"))
+            assert [tuple(one) for one in found] == [("d1", None), ("d2", None)]
+            await connection.execute(text("UPDATE devices SET address = 'shelly:x' WHERE id = 'd1'"))
+        with pytest.raises(IntegrityError):
+            async with db.engine.begin() as connection:
+                await connection.execute(text("UPDATE devices SET address = 'shelly:x' WHERE id = 'd2'"))
+        async with db.engine.begin() as connection:
+            await connection.run_sync(move, "0001-again")
+            assert await connection.scalar(text("SELECT count(*) FROM devices")) == 2
     finally:
         await db.close()

@@ -13,7 +13,7 @@ from sqlalchemy import select, update
 
 from cloud.feed import service as feed
 from cloud.people.model import Account
-from cloud.registry import import_table, places, seed, service, timelines
+from cloud.registry import import_table, places, reports, seed, service, timelines
 from cloud.registry.model import DecisionRow, Device, DeviceState, Edge
 from wire.configuration import Decision, DecisionReport, EdgeChange, EdgeDocument
 from wire.report import DeviceReport, EdgeReport, Reason, Rejection
@@ -206,7 +206,7 @@ def test_a_table_that_cannot_be_read_says_why(data, where):
 
 def test_a_cell_never_becomes_a_formula_in_a_spreadsheet():
     device = {"id": "a", "name": "=cmd()", "site_id": "s", "zone_id": "z", "profile": "p", "edge_id": "e"}
-    text = import_table.write([device | {"timeline": "real", "enabled": True, "parameters": {}}])
+    text = import_table.write([device | {"address": None, "timeline": "real", "enabled": True, "parameters": {}}])
     assert "'=cmd()" in text
 
 
@@ -286,19 +286,22 @@ async def test_an_exercise_never_changes_a_devices_state_and_an_edge_speaks_only
     common = {"device": SMOKE["id"], "site": "wanghuyuan", "status": "online", "last_seen": seen}
     async with database.transaction() as session:
         exercise = DeviceReport(**common, exercise="drl-1", values={"obscuration": 9.0})
-        assert await service.record_device_report(session, seed.EDGE_ID, exercise)
+        assert not await service.record_device_reports(session, seed.EDGE_ID, [exercise], now=seen)
         assert await session.get(DeviceState, SMOKE["id"]) is None
-        assert not await service.record_device_report(session, "gw-other", DeviceReport(**common))
-        assert await service.record_device_report(session, seed.EDGE_ID, DeviceReport(**common, values={"battery": 91}))
+        foreign = await service.record_device_reports(session, "gw-other", [DeviceReport(**common)], now=seen)
+        assert foreign == {SMOKE["id"]}
         older = DeviceReport(**common | {"last_seen": seen - timedelta(minutes=1)}, values={"co": 1.0})
-        assert await service.record_device_report(session, seed.EDGE_ID, older)
+        reports = [DeviceReport(**common, values={"battery": 91}), older]
+        assert not await service.record_device_reports(session, seed.EDGE_ID, reports, now=seen)
     shown = (await manager.get(f"/api/v1/devices/{SMOKE['id']}")).json()
     assert shown["status"] == "online"
     assert shown["values"] == {"battery": 91, "co": 1.0}
     assert shown["last_seen"].startswith(seen.isoformat()[:19])
 
 
-async def test_rejections_are_shown_with_their_reason_to_those_whose_area_it_is(sign_in, database, services):
+async def test_rejections_are_shown_with_their_reason_to_those_whose_area_it_is(
+    sign_in, database, services, monkeypatch
+):
     now = services.now()
     async with database.transaction() as session:
         for reason in (Reason.MALFORMED, Reason.UNKNOWN_DEVICE, Reason.CLOCK):
@@ -311,6 +314,13 @@ async def test_rejections_are_shown_with_their_reason_to_those_whose_area_it_is(
     assert [row["reason"] for row in rest["items"]] == ["malformed"]
     assert len((await duty.get("/api/v1/rejections?reason=clock")).json()["items"]) == 1
     assert (await duty.get("/api/v1/rejections?reason=nonsense")).status_code == 422
+    monkeypatch.setattr(reports, "REJECTION_LIMIT", 2)  # the side table is bounded: the oldest go
+    async with database.transaction() as session:
+        await service.prune_rejections(session)
+    assert [row["reason"] for row in (await duty.get("/api/v1/rejections")).json()["items"]] == [
+        "clock",
+        "unknown_device",
+    ]
 
 
 async def test_a_decision_reaches_its_edge_once_and_its_first_report_stands(database, services, edge_client):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device_profiles.arithmetic import FormulaError, parse
+from device_profiles.frames.arithmetic import FormulaError, parse
 
 
 @pytest.mark.parametrize(

@@ -62,11 +62,13 @@ def test_decode_takes_text_base64_file_and_standard_input(tmp_path):
         assert json.loads(result.stdout)["readings"] == [{"point": "level", "value": 0.25, "unit": "m"}]
 
 
-def test_states_events_and_time_stand_beside_the_readings_when_there_are_any():
-    result = run("decode", "milesight/gs524n", "--hex", "22115A122900", "--json")
+def test_states_events_and_time_stand_beside_the_readings_when_there_are_any(tmp_path):
+    file = tmp_path / "probe.yaml"
+    state = "states:\n  report: {at: r, map: {1: alarm}, event: {alarm: alarm}, label: {zh: 报告, en: Report}}\n"
+    file.write_text(JSON + state, encoding="utf-8")
+    result = run("decode", file, "--text", '{"r": 1}', "--json")
     answer = json.loads(result.stdout)
-    assert answer["states"] == {"report": "alarm"}
-    assert answer["events"] == ["alarm"]
+    assert answer == {"readings": [], "errors": [], "states": {"report": "alarm"}, "events": ["alarm"]}
     native = run("decode", "shouwang/smoke", "--text", '{"ts": 1795329171250, "co": NaN}', "--json")
     assert native.exit_code == 1
     assert json.loads(native.stdout) == {
@@ -97,6 +99,7 @@ def test_decode_for_people_names_the_points_in_both_languages():
         (("show", "nowhere.yaml"), "cannot be read"),
         (("check", "nowhere.yaml"), "no file"),
         (("list", "--folder", "/nowhere/at/all"), "not a folder"),
+        (("list", "--hazard", "watr"), "water_level"),
     ],
 )
 def test_a_wrong_call_is_exit_code_2_with_a_sentence_that_helps(arguments, helps):
@@ -122,8 +125,8 @@ def test_list_and_show():
 
 def test_the_whole_library_passes_its_own_check():
     result = run("check", BUILT_IN, "--json")
-    assert result.exit_code == 0, result.stdout
-    assert all(entry["problems"] == [] for entry in json.loads(result.stdout))
+    assert [problem["text"] for entry in json.loads(result.stdout) for problem in entry["problems"]] == []
+    assert result.exit_code == 0
 
 
 def test_check_names_file_line_and_fix(tmp_path):
@@ -164,3 +167,80 @@ def test_a_profile_file_can_be_used_before_it_is_in_a_library(tmp_path):
     file.write_text(JSON, encoding="utf-8")
     result = run("decode", file, "--text", '{"level": 0.5}', "--json")
     assert json.loads(result.stdout)["readings"][0]["value"] == 0.5
+
+
+RECORDS = JSON.replace("seq: seq, boot: boot}", "records: {at: log, ts: ts}}")
+
+
+def test_records_of_the_past_are_shown_oldest_first(tmp_path):
+    file = tmp_path / "probe.yaml"
+    file.write_text(RECORDS, encoding="utf-8")
+    payload = '{"level": 3, "log": [{"ts": 1795332771000, "level": 2}, {"ts": 1795329171000, "level": 1}]}'
+    answer = json.loads(run("decode", file, "--text", payload, "--json").stdout)
+    assert [(one["ts"], one["readings"][0]["value"]) for one in answer["earlier"]] == [
+        ("2026-11-22T06:32:51.000Z", 1),
+        ("2026-11-22T07:32:51.000Z", 2),
+    ]
+    assert "earlier, 2026-11-22T06:32:51.000Z: level 1 m" in run("decode", file, "--text", payload).stdout
+
+
+def test_a_log_of_payloads_is_decoded_line_by_line(tmp_path):
+    log = tmp_path / "log.txt"
+    log.write_text("# a week\n85: 01 75 5C 03 82 1E 00\n\n2: 01755C\n0x01 0x75 0x64\n", encoding="utf-8")
+    result = run("decode", "milesight/em500-udl", "--file", log, "--lines", "hex", "--json")
+    found = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [one["line"] for one in found] == [2, 4, 5]
+    assert found[1]["errors"][0]["code"] == "wrong_port"
+    assert found[2]["readings"] == [{"point": "battery", "value": 100, "unit": "%"}]
+    assert result.exit_code == 1
+    several = run("decode", "milesight/em500-udl", "--hex", "01755C", "--hex", "01:75:64")
+    assert several.exit_code == 0
+    assert several.stdout.count("Battery") == 2
+    log.write_text("01755C\nxyz\n", encoding="utf-8")
+    broken = run("decode", "milesight/em500-udl", "--file", log, "--lines", "hex")
+    assert broken.exit_code == 2
+    assert "line 2" in broken.stderr
+    log.write_text("01755C\n", encoding="utf-8")
+    assert "--lines hex" in run("decode", "milesight/em500-udl", "--file", log).stderr
+
+
+UP = {
+    "deviceInfo": {"devEui": "24e124713c000001", "deviceName": "north"},
+    "fCnt": 7,
+    "fPort": 85,
+    "data": "AXVcA4IeAA==",
+    "time": "2026-11-22T08:00:00Z",
+    "rxInfo": [{"rssi": -90, "snr": 7.5}],
+}
+TOPIC = "application/1/device/24e124713c000001/event/"
+
+
+def test_an_envelope_is_taken_off(tmp_path):
+    file = tmp_path / "event.json"
+    file.write_text(json.dumps(UP), encoding="utf-8")
+    arguments = ("decode", "milesight/em500-udl", "--source", "chirpstack", "--file", file)
+    answer = json.loads(run(*arguments, "--json").stdout)
+    assert answer["readings"][0] == {"point": "battery", "value": 92, "unit": "%"}
+    assert answer["envelope"]["fport"] == 85
+    assert answer["envelope"]["link"] == {"rssi_dbm": -90.0, "snr_db": 7.5}
+    with_topic = json.loads(run(*arguments, "--topic", TOPIC + "up", "--json").stdout)
+    assert with_topic["envelope"]["address"] == "24e124713c000001"
+    assert json.loads(run(*arguments, "--topic", TOPIC + "join", "--json").stdout)["envelope"]["kind"] == "join"
+    assert json.loads(run(*arguments, "--fport", 2, "--json").stdout)["errors"][0]["code"] == "wrong_port"
+    strange = run(*arguments, "--topic", "a/b", "--json")
+    assert strange.exit_code == 1
+    assert "no topic of chirpstack" in json.loads(strange.stdout)["errors"][0]["message"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "helps"),
+    [
+        (("--source", "chirpstak"), "the_things_stack"),
+        (("--topic", "a/b"), "--source"),
+        (("--lines", "hex"), "--file"),
+    ],
+)
+def test_wrong_calls_around_envelopes_and_logs_help(arguments, helps):
+    result = run("decode", "milesight/em500-udl", "--hex", "00", *arguments)
+    assert result.exit_code == 2
+    assert helps in result.stderr

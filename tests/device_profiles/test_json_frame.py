@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from profile_yaml import with_frame
 
 from device_profiles.decoder import MAX_PAYLOAD_BYTES, Code, DecodeError
+from device_profiles.frames.values import IDLE
 from device_profiles.library import Library
 
 LIBRARY = Library.load()
@@ -124,7 +125,7 @@ def test_deep_nesting_is_malformed_and_no_crash():
             SMOKE.decode(payload)
 
 
-def test_more_than_a_mebibyte_is_refused_unread():
+def test_too_large_a_message_is_refused_unread():
     start = b'{"co": 1, "x": "'
     fits = start + b"y" * (MAX_PAYLOAD_BYTES - len(start) - 2) + b'"}'
     assert SMOKE.decode(fits).values[2] == 1.0
@@ -215,5 +216,5 @@ def test_whatever_stands_behind_a_known_key_nothing_but_a_decode_error_is_raised
 @given(st.dictionaries(KEYS, json_values, max_size=6))
 def test_the_fast_and_the_patient_look_see_the_same(written):
     payload = json.dumps(written).encode()
-    fast, patient = SMOKE.decode(payload), SMOKE._patiently(payload)
+    fast, patient = SMOKE.decode(payload), SMOKE.plan.patiently(payload, IDLE)
     assert repr((fast.values, fast.ts, fast.events)) == repr((patient.values, patient.ts, patient.events))

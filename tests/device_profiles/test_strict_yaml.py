@@ -114,7 +114,7 @@ def test_all_problems_are_found_at_once():
 
 
 def test_a_file_that_is_not_utf8_is_said(tmp_path):
-    from device_profiles.load import read_profile
+    from device_profiles.loading.load import read_profile
 
     file = tmp_path / "gbk.yaml"
     file.write_bytes(JSON.encode("gb18030"))

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from edge_process import Publisher, until
 
+from device_profiles.sources.source import Sources, Use
 from edge.broker import BrokerError, EmbeddedBroker
-from edge.broker_config import device_users, render
+from edge.broker_config import bridge_user, device_users, in_flight, render, subjects
 from edge.settings import BrokerSection, SettingsError
 from wire.configuration import DeviceConfig
 
@@ -170,3 +171,54 @@ def test_changed_broker_settings_start_a_left_broker_anew(make_edge):
     edge.start()
     assert edge.status()["broker"]["pid"] != broker
     assert not alive(broker)
+
+
+def owned(address, **more):
+    sources = Sources.load(Use("shelly"), Use("tasmota", prefix="house"), Use("chirpstack"))
+    device = DeviceConfig(id="a", site="s", profile="x/y", credential="$2a$x", address=address, **more)
+    return device_users([device], sources)
+
+
+def test_a_device_of_another_convention_speaks_only_below_its_own_address():
+    [user] = owned("shelly:shellyplussmoke-a8")
+    assert user.publish == (
+        "shellyplussmoke-a8.events.rpc", "shellyplussmoke-a8.online", "shellyplussmoke-a8.status.*",
+    )  # fmt: skip
+    assert "shellyplussmoke-a8.rpc" in user.subscribe
+    [user] = owned("tasmota:tasmota_A1")
+    assert user.publish[:2] == ("house.tele.tasmota_A1", "house.tele.tasmota_A1.>")
+    assert "house.cmnd.tasmota_A1.>" in user.subscribe
+
+
+@pytest.mark.parametrize(
+    "address", ["chirpstack:a84041ffff123456", "zigbee2mqtt:x", "shelly:sensors", "shelly:exercise",
+                "shelly:application", "shelly:house", "shelly:*", "shelly:>", "shelly:a.b", "shelly:$SYS",
+                "shelly:", "shelly"],
+)  # fmt: skip
+def test_no_account_for_what_speaks_through_a_bridge_or_would_reach_others(address):
+    assert owned(address) == []
+
+
+def test_the_bridge_may_publish_what_its_sources_publish():
+    sources = Sources.load(Use("zigbee2mqtt"), Use("shelly"))
+    user = bridge_user("b", "hash", sources)
+    assert user.publish == ("sensors.>", "zigbee2mqtt", "zigbee2mqtt.>", "*.events.rpc", "*.online", "*.status.*")
+    assert {"exercise.>", "sensors.*.*.command", "$MQTT.>"} <= set(user.never)
+    assert bridge_user("b", "hash") == bridge_user("b", "hash", None)
+    assert bridge_user("b", "hash").never == ()
+
+
+def test_filters_as_subjects():
+    assert subjects("a/+/b") == ("a.*.b",)
+    assert subjects("a/#") == ("a", "a.>")
+    assert subjects("x.y/z") == ("x//y.z",)
+
+
+def test_what_is_sent_ahead_stays_within_what_a_session_may_have():
+    filters = Sources.load().filters
+    for most in (64, 1000, 4096, 65535):
+        each = in_flight(most, filters)
+        together = sum(2 if name.endswith("#") else 1 for name in filters) * each
+        assert 1 <= each <= most
+        assert together + 4 * min(most, 4096) <= 65535
+    assert in_flight(4096, []) == 4096

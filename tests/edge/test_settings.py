@@ -1,5 +1,6 @@
 """A settings file that is wrong is answered with the key, what was expected, and what to do."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -102,3 +103,50 @@ def test_a_wrong_profile_in_a_local_table_ends_the_start_with_a_sentence(tmp_pat
     assert "Traceback" not in done.stderr
     assert "device 'd': " in done.stderr
     assert "shouwang/smoke" in done.stderr
+
+
+SOURCE = EDGE + '[[sources]]\nuse = "chirpstack"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "says"),
+    [
+        (EDGE + '[[sources]]\nprefix = "x"\n', "sources[0].use", "missing"),
+        (EDGE + '[[sources]]\nuse = "chirpstak"\n', "sources[0].use", "there is no source 'chirpstak'; there are"),
+        (EDGE + '[[sources]]\nuse = "native"\n', "sources[0].use", "need no entry"),
+        (SOURCE + '[[sources]]\nuse = "chirpstack"\n', "sources[1].use", "stands twice"),
+        (SOURCE + 'prefix = "sensors/x"\n', "sources[0].prefix", "the native topics"),
+        (SOURCE + 'prefix = "a/#"\n', "sources[0].prefix", "not a prefix"),
+        (SOURCE + 'prefix = "$SYS"\n', "sources[0].prefix", "would take in everything"),
+        (SOURCE + 'states = ["a/#"]\n', "sources[0].states", "has no announced topics"),
+        (SOURCE + "topics = 5\n", "sources[0].topics", "no such key"),
+        (EDGE + '[[sources]]\nuse = "home_assistant"\n', "sources[0].states", "is missing"),
+        (EDGE + '[[sources]]\nuse = "home_assistant"\nstates = ["#"]\n', "sources[0].states[0]", "take in everything"),
+        (EDGE + '[[sources]]\nuse = "home_assistant"\nstates = ["+/state"]\n', "sources[0].states[0]", "everything"),
+        (EDGE + '[[sources]]\nuse = "home_assistant"\nstates = ["a/#/b"]\n', "sources[0].states[0]", "not an MQTT"),
+        ('[edge]\nid = "gw-1"\nsources_dir = ["nowhere"]\n', "edge.sources_dir[0]", "not a folder"),
+    ],
+)  # fmt: skip
+def test_each_error_of_a_source_names_its_key(tmp_path, text, key, says):
+    error = refused(tmp_path, text)
+    assert error.key == key
+    assert says in error.what
+
+
+def test_a_broken_source_file_is_named(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "acme.yaml").write_text("source: acme\n")
+    text = SOURCE.replace(EDGE, EDGE + 'sources_dir = ["mine"]\n')
+    assert "acme.yaml:1: topics: is missing" in refused(tmp_path, text).what
+
+
+@pytest.mark.parametrize("page", ["sources.md", "sources.zh-CN.md"])
+def test_the_sources_of_the_page_are_good(tmp_path, page):
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    [sources] = re.findall(r"^```toml\n(\[\[sources.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    (tmp_path / "edge.toml").write_text(EDGE + sources)
+    assert [each.use for each in load(tmp_path / "edge.toml").sources] == [
+        "chirpstack",
+        "zigbee2mqtt",
+        "home_assistant",
+    ]

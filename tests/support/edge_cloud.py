@@ -15,13 +15,14 @@ from wire.alert import Alert
 from wire.configuration import DecisionReport, EdgeChange, EdgeDocument
 from wire.event import CloudEvent, Type, Verdict, Verdicts
 from wire.reading import TelemetryBlock
-from wire.report import DeviceReport, EdgeReport, Rejection
+from wire.report import DeviceReport, EdgeReport, FoundDevice, Rejection
 
 TOKEN = "edge-token-of-the-test"
 _STRUCTS = {
     Type.ALARM_CHANGED: Alert,
     Type.TELEMETRY_RECORDED: TelemetryBlock,
     Type.DEVICE_REPORTED: DeviceReport,
+    Type.DEVICE_FOUND: FoundDevice,
     Type.READING_REJECTED: Rejection,
     Type.EDGE_REPORTED: EdgeReport,
     Type.DECISION_REPORTED: DecisionReport,

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-
 SETTINGS = (
     "fsync=off",
     "full_page_writes=off",

@@ -1,6 +1,6 @@
 """Small profiles for tests, as text: a valid one of each frame, to be broken in one place at a time."""
 
-from device_profiles.load import parse_profile
+from device_profiles.loading.load import parse_profile
 from device_profiles.profile import Profile
 
 HEAD = """\

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from wire.alert import Verb
 from wire.event import Type
 from wire.level import Level
 from wire.reading import Series, TelemetryBlock
+from wire.report import DeviceReport, FoundDevice
 
 ROOT = Path(__file__).parent.parent.parent
 POINT = {"smoke": ("obscuration", "dB/m"), "water_level": ("level", "m"), "curtain_wall": ("frequency", "Hz")}
@@ -124,6 +126,21 @@ class ScreenWorld:
             unit = "%"
         evidence = {"point": point, "kind": "level", "value": value, "unit": unit} | more.pop("evidence", {})
         verdicts = self.post(event(alert(device, verb=Verb.RAISED, level=level, rule=rule, evidence=evidence, **more)))
+        assert [one["status"] for one in verdicts] == ["committed"], verdicts
+
+    def find(self, source: str, address: str, **more: Any) -> None:
+        """An address that speaks and is registered nowhere."""
+        seen = datetime.now(UTC)
+        body = FoundDevice(
+            edge=EDGE, source=source, address=address, topic="t", first_seen=seen, last_seen=seen, **more
+        )
+        verdicts = self.post(event(body, type=Type.DEVICE_FOUND))
+        assert [one["status"] for one in verdicts] == ["committed"], verdicts
+
+    def health(self, device: str, **more: Any) -> None:
+        """What the edge says of a device that is well."""
+        body = DeviceReport(device=device, site="", status="online", last_seen=datetime.now(UTC), **more)
+        verdicts = self.post(event(body, type=Type.DEVICE_REPORTED))
         assert [one["status"] for one in verdicts] == ["committed"], verdicts
 
     def readings(self, device: str, peak: float, *, minutes: int = 30) -> None:

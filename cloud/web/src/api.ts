@@ -1,23 +1,17 @@
 /** The one door to the cloud: plain fetch against /api/v1 of the host that served this page. */
 import { serverTime } from "./clock";
 import type {
-  Assignment, Credentials, Device, Drill, Edge, ImportResult, Incident, Listed, Outcome, Person, Profile, Proposals, Rejection, Scenario,
-  Session, Site, Summary, Task, Telemetry, TimelineItem,
+  Assignment, Credentials, Device, Drill, Edge, Fault, Found, ImportResult, Incident, Listed, Outcome, Person, Profile, Proposals, Rejection, Scenario,
+  Session, Site, Source, Summary, Task, Telemetry, TimelineItem,
 } from "./types";
-
-export interface ProblemError {
-  where?: string;
-  what?: string;
-  fix?: string;
-}
 
 /** RFC 9457 problem details, or the absence of an answer (status 0). */
 export class Problem extends Error {
   readonly status: number;
   readonly title: string;
-  readonly errors: ProblemError[];
+  readonly errors: Fault[];
 
-  constructor(status: number, title: string, detail: string, errors: ProblemError[] = []) {
+  constructor(status: number, title: string, detail: string, errors: Fault[] = []) {
     super(detail || title);
     this.status = status;
     this.title = title;
@@ -40,7 +34,7 @@ export function whenSignedOut(then: () => void): void {
 
 async function problemOf(response: Response): Promise<Problem> {
   try {
-    const body = (await response.json()) as { title?: string; detail?: unknown; errors?: ProblemError[] };
+    const body = (await response.json()) as { title?: string; detail?: unknown; errors?: Fault[] };
     const detail = typeof body.detail === "string" ? body.detail : "";
     return new Problem(response.status, body.title ?? response.statusText, detail, body.errors ?? []);
   } catch {
@@ -149,10 +143,15 @@ export const api = {
   devices: (values: { q?: string; site?: string } = {}) => all<Device>("/devices", values),
   device: (device: string) => get<Device>(`/devices/${id(device)}`),
   createDevice: (body: Record<string, unknown>) => post<{ device: Device; mqtt: Credentials }>("/devices", body),
+  changeDevice: async (device: string, body: Record<string, unknown>): Promise<Device> => (await call<Device>("PUT", `/devices/${id(device)}`, body)).body,
   deleteDevice: (device: string) => call<null>("DELETE", `/devices/${id(device)}`),
   importDevices: async (csv: Blob, dryRun: boolean): Promise<ImportResult> =>
     (await call<ImportResult>("POST", `/devices/import${query({ dry_run: dryRun })}`, csv, { "Content-Type": "text/csv" })).body,
   templateUrl: `${BASE}/devices/import/template.csv`,
+  found: (state: "new" | "ignored" | "all") => all<Found>("/found-devices", { state, limit: 1000 }),
+  ignoreFound: (found: number) => post<Found>(`/found-devices/${found}/ignore`),
+  restoreFound: (found: number) => post<Found>(`/found-devices/${found}/restore`),
+  sources: () => all<Source>("/sources"),
   profiles: async (): Promise<Profile[]> => {
     const body = await get<Profile[] | Listed<Profile>>("/profiles");
     return Array.isArray(body) ? body : body.items;

@@ -14,7 +14,7 @@ const routes: RouteRecordRaw[] = [
   { path: "/signin", name: "signin", component: () => import("./screens/SignIn.vue") },
   { path: "/console/:incident?", name: "console", component: () => import("./screens/DutyConsole.vue"), meta: { roles: ["duty_officer", "administrator"] } },
   { path: "/phone", name: "phone", component: () => import("./screens/PhoneTask.vue"), meta: { roles: ["responder"] } },
-  { path: "/registry", name: "registry", component: () => import("./screens/DeviceRegistry.vue"), meta: { roles: ["property_manager", "administrator"] } },
+  { path: "/registry/:view(found)?", name: "registry", component: () => import("./screens/DeviceRegistry.vue"), meta: { roles: ["property_manager", "administrator"] } },
   { path: "/drills/:drill?", name: "drills", component: () => import("./screens/DrillRoom.vue"), meta: { roles: ["trainer", "administrator"] } },
   { path: "/:rest(.*)*", redirect: "/" },
 ];

@@ -239,8 +239,56 @@ export interface Device {
   rules?: Record<string, unknown>;
   status?: string | Record<string, unknown> | null;
   last_seen?: string | null;
+  address?: string | null;
+  link?: Link | null;
+  battery_percent?: number | null;
+  joined_at?: string | null;
   newest?: Record<string, unknown> | null;
   [key: string]: unknown;
+}
+
+/** How a device's radio is heard, in whatever measure its convention gives. */
+export interface Link {
+  rssi_dbm: number | null;
+  snr_db: number | null;
+  lqi: number | null;
+  margin_db?: number | null;
+}
+
+/** A convention that devices may speak: what stands before the colon of an address. */
+export interface Source {
+  name: string;
+  label_zh: string;
+  label_en: string;
+  form: "eui" | "ieee" | "text";
+  own_account: boolean;
+}
+
+/** An address that speaks and is registered nowhere; name, vendor and model are its own words. */
+export interface Found {
+  id: number;
+  edge_id: string;
+  source: string;
+  address: string;
+  topic: string;
+  name: string | null;
+  vendor: string | null;
+  model: string | null;
+  suggested_profile: string | null;
+  first_seen: string;
+  last_seen: string;
+  messages: number;
+  state: "new" | "ignored";
+}
+
+/** One thing that is wrong; `code` and `params` say it in the reader's language, `what` and `fix` in English. */
+export interface Fault {
+  where?: string | null;
+  column?: string | null;
+  what?: string;
+  fix?: string | null;
+  code?: string;
+  params?: Record<string, string | number>;
 }
 
 export interface Credentials {
@@ -253,7 +301,7 @@ export interface ImportRow {
   row: number;
   verdict: "new" | "changed" | "same" | "error";
   id: string | null;
-  errors: { column: string | null; what: string; fix: string | null }[];
+  errors: Fault[];
 }
 
 export interface ImportResult {

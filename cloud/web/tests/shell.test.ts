@@ -55,7 +55,7 @@ it("sends each kind of user to where their work begins", () => {
 it("tells a silent device from one that never spoke", () => {
   const device = (more: object): Device => ({ id: "d", name: "d", site_id: "s", zone_id: "z", profile: "p", edge_id: "e", ...more }) as Device;
   expect(ails(device({}))).toEqual(["never"]);
-  expect(ails(device({ last_seen: "2026-11-22T08:00:00Z", status: "silent", values: { battery: 12 } }))).toEqual(["offline", "low_battery"]);
+  expect(ails(device({ last_seen: "2026-11-22T08:00:00Z", status: "silent", battery_percent: 12 }))).toEqual(["offline", "low_battery"]);
   expect(ails(device({ last_seen: "2026-11-22T08:00:00Z", status: "online" }))).toEqual([]);
 });
 

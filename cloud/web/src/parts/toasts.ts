@@ -1,22 +1,32 @@
 /** Short messages that go by themselves. */
 import { ref } from "vue";
 import { Problem } from "../api";
+import { faultText, isCoded } from "../faults";
 import { hasText, isChinese, t, tc } from "../i18n";
 
 export interface Toast {
   id: number;
   text: string;
+  action?: Action | undefined;
+}
+
+/** What can be done about it while it stands: mostly, take it back. */
+export interface Action {
+  text: string;
+  run: () => void;
 }
 
 export const toasts = ref<Toast[]>([]);
 let next = 1;
 
-export function say(text: string, ms = 4500): void {
+export function say(text: string, ms = 4500, action?: Action): void {
   const id = next++;
-  toasts.value = [...toasts.value.slice(-3), { id, text }];
-  setTimeout(() => {
-    toasts.value = toasts.value.filter((toast) => toast.id !== id);
-  }, ms);
+  toasts.value = [...toasts.value.slice(-3), { id, text, action }];
+  setTimeout(() => drop(id), ms);
+}
+
+export function drop(id: number): void {
+  toasts.value = toasts.value.filter((toast) => toast.id !== id);
 }
 
 /** What a person reads when the cloud said no: its own detail, or what to do. */
@@ -24,7 +34,8 @@ export function problemText(error: unknown): string {
   if (!(error instanceof Problem)) return t("problem.unknown");
   if (error.away) return t("problem.away");
   if (error.status >= 500) return t("problem.500");
-  const lines = error.errors.map((one) => [one.where, one.what, one.fix].filter(Boolean).join(" · "));
+  const lines = error.errors.map(faultText);
+  if (lines.length && error.errors.every(isCoded)) return lines.join(" "); // all of it is said in the reader's language
   const detail = error.message && error.message !== error.title ? error.message : "";
   const known = hasText("problem", String(error.status)) ? tc("problem", String(error.status)) : "";
   if (detail || lines.length) return [isChinese.value ? known : "", detail, ...lines].filter(Boolean).join(" ");

@@ -1,0 +1,1 @@
+"""What helps people write profiles: notes, hints, skeletons, guesses, schemas, the table of devices."""

@@ -1,0 +1,1 @@
+"""How payloads become values: one module a kind of frame, and what they share."""

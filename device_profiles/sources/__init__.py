@@ -1,0 +1,1 @@
+"""Where messages come from: topics and envelopes of network servers and other conventions, as data."""

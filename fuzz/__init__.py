@@ -1,0 +1,1 @@
+"""Fuzzing with atheris, beside the property tests that run in every `make test`."""
