@@ -354,7 +354,7 @@ def _large():
 )
 def test_no_payload_holds_the_decoder_up(frame, points, payload):
     decoder = with_frame(frame, points).decoder()
-    assert _slowest(decoder, payload) < 0.010
+    assert _slowest(decoder, payload) < 0.030  # three times the limit: see test_worst_payloads
 
 
 @pytest.mark.parametrize(
