@@ -13,23 +13,46 @@ from simulators.sensor import Publication, generator
 
 
 class FaultKind(StrEnum):
-    """Kinds of fault; the first five change values, the others messages."""
+    """Kinds of fault; the first ten change values, the others messages and their times."""
 
     SPIKE = "spike"
     STUCK = "stuck"
     DRIFT = "drift"
     NOISE = "noise"
     NAN = "nan"
+    RAIL = "rail"  # at one end of the range
+    GAIN = "gain"
+    QUANTISATION = "quantisation"  # coarser steps
+    UNIT = "unit"  # centimetres for metres
+    SIGN = "sign"
     DROPOUT = "dropout"
     DUPLICATE = "duplicate"
     LATE = "late"
+    REORDER = "reorder"
     CLOCK_SKEW = "clock_skew"
-    MALFORMED = "malformed"
+    TIMEZONE = "timezone"  # local time taken for UTC
+    EPOCH = "epoch"  # a clock that begins at 1970 with each start
+    MALFORMED = "malformed"  # a payload cut off or garbled
     UNKNOWN_DEVICE = "unknown_device"
     REBOOT = "reboot"
+    BATTERY = "battery"  # brown-out: messages missing, restarts, then silence
+    OUTAGE = "outage"  # a gateway away; it stores, and sends all at once when it is back
 
 
-VALUE_FAULTS = frozenset({FaultKind.SPIKE, FaultKind.STUCK, FaultKind.DRIFT, FaultKind.NOISE, FaultKind.NAN})
+VALUE_FAULTS = frozenset(
+    {
+        FaultKind.SPIKE,
+        FaultKind.STUCK,
+        FaultKind.DRIFT,
+        FaultKind.NOISE,
+        FaultKind.NAN,
+        FaultKind.RAIL,
+        FaultKind.GAIN,
+        FaultKind.QUANTISATION,
+        FaultKind.UNIT,
+        FaultKind.SIGN,
+    }
+)
 
 CLOCK_ERRORS_MS = (8 * 3_600_000, -8 * 3_600_000, 20_000, -300_000)
 """A zone taken for UTC either way, a crystal that ran fast, one that ran slow."""
@@ -55,7 +78,9 @@ class Scheduled:
     start: int
     end: int
     point: str | None = None
-    size: float = 0.0  # spike: added value; drift: per hour; late and clock skew: milliseconds; noise: added sigma
+    size: float = 0.0
+    """Spike: added value; drift: per hour; noise: added sigma; rail: the value it is stuck at; gain and unit: factor;
+    quantisation: the step; late, reorder, clock skew, timezone: milliseconds; battery: chance of losing a message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +195,14 @@ class Injector:
                 return round(value + fault.size * (publication.ts - fault.start) / 3_600_000, 6)
             case FaultKind.NOISE:
                 return round(value + fault.size * float(rng.standard_normal()), 6)
+            case FaultKind.RAIL:
+                return fault.size
+            case FaultKind.GAIN | FaultKind.UNIT:
+                return round(value * fault.size, 6)
+            case FaultKind.QUANTISATION:
+                return round(round(value / fault.size) * fault.size, 6) if fault.size else value
+            case FaultKind.SIGN:
+                return -value
             case _:
                 return math.nan
 
@@ -183,6 +216,12 @@ class Injector:
         if device in self._lost or any(fault.kind is FaultKind.DROPOUT for fault in active):
             self._label(publication, FaultKind.DROPOUT)
             return True
+        for fault in active:
+            if fault.kind is FaultKind.BATTERY:
+                publication.values["battery"] = 0.0
+                self._label(publication, FaultKind.BATTERY)
+                if rng.random() < fault.size:
+                    return True
         return False
 
     def _time(self, publication: Publication, active: Iterable[Scheduled], rng: np.random.Generator) -> None:
@@ -190,9 +229,18 @@ class Injector:
             if fault.kind is FaultKind.LATE:
                 publication.due += int(fault.size)
                 self._label(publication, FaultKind.LATE)
-            elif fault.kind is FaultKind.CLOCK_SKEW:
-                publication.sent_ts = publication.ts + int(fault.size)
-                self._label(publication, FaultKind.CLOCK_SKEW)
+            elif fault.kind in (FaultKind.CLOCK_SKEW, FaultKind.TIMEZONE):
+                publication.sent_ts = publication.ts + int(fault.size or CLOCK_ERRORS_MS[0])
+                self._label(publication, fault.kind)
+            elif fault.kind is FaultKind.EPOCH:
+                publication.sent_ts = publication.ts - fault.start
+                self._label(publication, FaultKind.EPOCH)
+            elif fault.kind is FaultKind.REORDER:
+                publication.due += int(rng.integers(0, max(1, int(fault.size))))
+                self._label(publication, FaultKind.REORDER)
+            elif fault.kind is FaultKind.OUTAGE:
+                publication.due = max(publication.due, fault.end + publication.seq % 100)
+                self._label(publication, FaultKind.OUTAGE)
         if rng.random() < self.rates.late:
             publication.due += int(min(1000 * math.exp(math.log(3) + 1.5 * float(rng.standard_normal())), 1_200_000))
             self._label(publication, FaultKind.LATE)
