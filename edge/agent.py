@@ -256,6 +256,8 @@ class Agent:
             readings=self.judge.readings,
             rejected=self.judge.rejections.total,
             alerts=self.judge.alerts,
+            alarms=self.judge.alarms.counts(),
+            floods=self.judge.alarms.floods.running(),
             notes=[*self.problems(), *self.judge.notes(), *await self._loss_notes(at)],
         )
 

@@ -60,9 +60,13 @@ class Judge:
         self.accepted = Accepted()
         self.reader = Reader(self.sources, self.accepted, self.rejections, max_payload_bytes)
         self.readings = 0
-        self.alerts = 0
         self._incomplete: list[str] = []
         self._ticked_ms = 0
+
+    @property
+    def alerts(self) -> int:
+        """Alerts since the start."""
+        return self.alarms.told
 
     @property
     def table(self) -> Table:
@@ -100,6 +104,7 @@ class Judge:
         ]
         self.sources.use(table)
         at = now_ms()
+        self.alarms.use(table, now_ms=at, into=into)
         for change in changes:
             device = table.devices.get(change.device) or (before.devices.get(change.device) if before else None)
             if device is not None:
@@ -126,7 +131,7 @@ class Judge:
         self._keep(into)
 
     def tick(self, into: Transaction, *, deaf: bool = False) -> None:
-        """Once a second: silence, holds that silence cut off, ends of shelvings, reports that are due.
+        """Once a second: silence, holds that silence cut off, what becomes of alarms by time, reports due.
 
         Args:
             into: takes what came of it.
@@ -139,7 +144,7 @@ class Judge:
             self.resume()
         self._ticked_ms = at
         self._apply(self.engine.tick(self._now(self._table, at), deaf=deaf), None, at, into)
-        self.alarms.unshelve(self._table, now_ms=at, into=into)
+        self.alarms.tick(self._table, now_ms=at, into=into, deaf=deaf)
         self.rejections.close_old(at)
         self._report(at, into, rows=self.sources.rows.values())
         self._keep(into)
@@ -175,6 +180,8 @@ class Judge:
             result=result,
             reason="" if refusal is None else refusal.reason,
             reported_at=to_datetime(at),
+            code="" if refusal is None else refusal.code,
+            params={} if refusal is None else refusal.params,
         )
         into.events.append(
             Outgoing(
@@ -222,7 +229,6 @@ class Judge:
         record = self.alarms.change(change, device, now_ms=at, reading_ms=reading_ms, into=into)
         if record is None:
             return
-        self.alerts += 1
         rule = device.rules.get(change.rule)
         row = self.sources.rows.get((change.exercise, change.device))
         if rule is not None and rule.kind == "silence" and row is not None:
@@ -304,7 +310,7 @@ class Judge:
 
     def notes(self) -> list[str]:
         """What people should mend, in sentences; does not make the edge unwell."""
-        found = [f"not judged: {each}" for each in _first(self.blind())]
+        found = [*self.alarms.floods.notes(), *(f"not judged: {each}" for each in _first(self.blind()))]
         if self.engine.unreadable:
             keys = ", ".join(_first(self.engine.unreadable))
             found.append(f"the kept state of these rules could not be read, they began anew: {keys}")
@@ -320,6 +326,9 @@ class Judge:
             "alerts": self.alerts,
             "rejected": self.rejections.total,
             "alarms": self.alarms.facts(),
+            "alarm_counts": self.alarms.counts(),
+            "alarm_floods": self.alarms.floods.running(),
+            "out_of_service": self.alarms.services.all(),
             "unknown_exercises": sorted(self.sources.unknown_exercises),
             **_sources(self.sources.foreign),
             "blind_rules": _first(self.blind(), 50),

@@ -21,6 +21,7 @@ class Columns(NamedTuple):
     flag: npt.NDArray[np.uint8]  # wire.Quality; 0 is read as UNKNOWN
     counted: npt.NDArray[np.bool_]  # False: a repeat that cannot be told from its original: judged, not counted
     clock: npt.NDArray[np.bool_] | None = None  # set by quality.assess: ts is the arrival's, the value is not in doubt
+    tests: npt.NDArray[np.uint16] | None = None  # set by Engine.assess: quality.Test, what spoke of the reading
 
     @classmethod
     def of(

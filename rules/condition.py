@@ -10,26 +10,28 @@ For each level of a rule a row of the judged signal is *high* (at or past enter)
   or interrupt anything: late rows (older than the newest of the same point) and rows that are not counted
   (a repeat that cannot be told from its original). A run of the second lane is broken by a low row or by a gap, its
   length is the stretch of event time that it spans.
-- A row with a bad flag is passed over unless it is high; what rests on one is suspect.
+- A row with a bad flag is passed over unless it is high; what rests on one is suspect. So is a row that may be a
+  spike, but what rests on it is suspect only while it is the newest: the next one tells.
 
-The scan finds the few rows at which something happens; `rules.episode` makes changes of them.
+Here is what the machine is made of; `rules.judgement` runs it over batches, `rules.alone` over batches that have one
+reading a rule. They find the few rows at which something happens; `rules.episode` makes changes of them.
 """
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from rules import scan
-from rules.scan import Bools, Floats, Ints
+from rules.scan import Bools, Floats, Ints, roomy
 
 NEVER = -(2**62)
 """Stands for 'no such instant' in arrays."""
 LEVELS = 4
-MANY = 1_000_000
+MANY = 30_000
+LONGEST_MS = 2**31 - 1
+"""Holds and clear holds are counted up to this: 24 days."""
 
-STATE = np.dtype(
+RECORD = np.dtype(
     [
         ("newest", "i8"),  # newest event time of a counted row
         ("judged", "i8"),  # event time of the newest judged row of the first lane
@@ -58,6 +60,7 @@ STATE = np.dtype(
     ],
     align=True,
 )
+"""One row as it is exported."""
 
 SETTINGS = np.dtype(
     [
@@ -66,6 +69,7 @@ SETTINGS = np.dtype(
         ("hold_ms", "i8", LEVELS),
         ("min_samples", "i4", LEVELS),
         ("lowest", "f8"),  # the mildest enter
+        ("below", "f8"),  # signal under which every level is low
         ("clear_ms", "i8"),
         ("max_gap_ms", "i8"),
         ("verify_ms", "i8"),
@@ -74,21 +78,246 @@ SETTINGS = np.dtype(
         ("shift", "f8"),
         ("at_least", "f8"),  # rate: -inf = no floor
         ("window_ms", "i8"),
-        ("ring", "i4"),  # rate: row of the ring of kept readings; -1 = a level rule
+        ("rated", "?"),  # the signal is a rate
     ],
     align=True,
 )
 
-State = npt.NDArray[np.void]
-Settings = npt.NDArray[np.void]
+HELD, MET, DOUBT, CLEARING, CLEARED = (np.uint8(1 << number) for number in range(5))
+"""Bits of a level: the hold is on; fulfilled in this run; a bad flag in this run; low; low for the clear hold."""
+_BITS = {"held": HELD, "met": MET, "doubt": DOUBT, "clearing": CLEARING, "cleared": CLEARED}
+_LATE_BITS = {"late_held": HELD, "late_met": MET, "late_doubt": DOUBT}
 
 
-def blank(count: int) -> State:
-    """State rows of rules that have seen nothing."""
-    state = np.zeros(count, dtype=STATE)
-    for name in ("newest", "judged", "opened", "closed", "late_at"):
-        state[name] = NEVER
-    return state
+class Late:
+    """What the second lane remembers: rows only of rules that ever saw a late reading."""
+
+    def __init__(self) -> None:
+        self.late_at = np.zeros(0, dtype=np.int64)
+        self.late_low = np.zeros((LEVELS, 0), dtype=np.int64)
+        self.late_high = np.zeros((LEVELS, 0), dtype=np.int64)
+        self.late_samples = np.zeros((LEVELS, 0), dtype=np.int16)
+        self.bits = np.zeros((LEVELS, 0), dtype=np.uint8)
+        self._free: list[int] = []
+        self._end = 0
+
+    def allot(self) -> int:
+        """A row that knows nothing."""
+        if self._free:
+            row = self._free.pop()
+        else:
+            row, self._end = self._end, self._end + 1
+            self.late_at = roomy(self.late_at, self._end, NEVER)
+            for name in ("late_low", "late_high", "late_samples", "bits"):
+                setattr(self, name, _wide(getattr(self, name), self._end))
+        self.late_at[row] = NEVER
+        for array in (self.late_low, self.late_high, self.late_samples, self.bits):
+            array[:, row] = 0
+        return row
+
+    def release(self, row: int) -> None:
+        """Give a row back."""
+        self._free.append(row)
+
+
+def _wide(array: npt.NDArray[Any], needed: int) -> npt.NDArray[Any]:
+    if needed <= array.shape[1]:
+        return array
+    grown = np.zeros((LEVELS, max(64, needed, array.shape[1] * 5 // 4)), dtype=array.dtype)
+    grown[:, : array.shape[1]] = array
+    return grown
+
+
+class State:
+    """The state of all rules, a struct of arrays: by slot, or by level and slot. Names are those of `RECORD`."""
+
+    def __init__(self, count: int = 0) -> None:
+        self.newest, self.judged, self.opened, self.closed = (np.full(count, NEVER, dtype=np.int64) for _ in range(4))
+        self.used = np.zeros(count, dtype=np.int64)
+        self.rank, self.highest = (np.zeros(count, dtype=np.uint8) for _ in range(2))
+        self.suspect = np.zeros(count, dtype=np.bool_)
+        self.since = np.zeros((LEVELS, count), dtype=np.int64)
+        self.run_ms = np.zeros((LEVELS, count), dtype=np.int32)  # of the hold, or of the clear hold: never both are on
+        self.samples = np.zeros((LEVELS, count), dtype=np.int16)
+        self.bits = np.zeros((LEVELS, count), dtype=np.uint8)
+        self.late_row = np.full(count, -1, dtype=np.int32)
+        self.late = Late()
+
+    def __len__(self) -> int:
+        return len(self.rank)
+
+    def __getitem__(self, number: int) -> "StateRow":
+        return StateRow(self, number)
+
+    def grow(self, needed: int) -> None:
+        """Make room for slots."""
+        if needed <= len(self):
+            return
+        for name in ("newest", "judged", "opened", "closed"):
+            setattr(self, name, roomy(getattr(self, name), needed, NEVER))
+        for name in ("used", "rank", "highest", "suspect"):
+            setattr(self, name, roomy(getattr(self, name), needed, 0))
+        for name in ("since", "run_ms", "samples", "bits"):
+            setattr(self, name, _wide(getattr(self, name), needed))
+        self.late_row = roomy(self.late_row, needed, -1)
+
+    def blank(self, number: int) -> None:
+        """Forget a slot."""
+        for array in (self.newest, self.judged, self.opened, self.closed):
+            array[number] = NEVER
+        self.used[number] = self.rank[number] = self.highest[number] = 0
+        self.suspect[number] = False
+        self.bits[:, number] = 0
+        for name in ("since", "run_ms", "samples"):
+            getattr(self, name)[:, number] = 0
+        if self.late_row[number] >= 0:
+            self.late.release(int(self.late_row[number]))
+            self.late_row[number] = -1
+
+    def late_rows(self, slots: Ints) -> Ints:
+        """Rows of the second lane's memory, made where there are none."""
+        for number in slots[self.late_row[slots] < 0].tolist():
+            self.late_row[number] = self.late.allot()
+        return self.late_row[slots].astype(np.int64)
+
+    def record(self, number: int) -> npt.NDArray[np.void]:
+        """One slot, for export."""
+        row = np.zeros(1, dtype=RECORD)
+        one = row[0]
+        for name in ("newest", "judged", "opened", "closed", "used", "rank", "highest", "suspect"):
+            one[name] = getattr(self, name)[number]
+        for name in ("since", "samples"):
+            one[name] = getattr(self, name)[:, number]
+        for name, bit in _BITS.items():
+            one[name] = (self.bits[:, number] & bit) != 0
+        one["held_ms"] = self.run_ms[:, number] * one["held"]
+        one["clear_ms"] = self.run_ms[:, number] * one["clearing"]
+        late = int(self.late_row[number])
+        one["late_at"] = NEVER
+        if late >= 0:
+            one["late_at"] = self.late.late_at[late]
+            for name in ("late_low", "late_high", "late_samples"):
+                one[name] = getattr(self.late, name)[:, late]
+            for name, bit in _LATE_BITS.items():
+                one[name] = (self.late.bits[:, late] & bit) != 0
+        return row
+
+    def take(self, number: int, one: Any) -> None:
+        """Take what `record` gave."""
+        self.blank(number)
+        for name in ("newest", "judged", "opened", "closed", "used", "rank", "highest", "suspect"):
+            getattr(self, name)[number] = one[name]
+        for name, most in (("since", 2**63 - 1), ("samples", MANY)):
+            getattr(self, name)[:, number] = np.minimum(one[name], most)
+        run_ms = np.where(one["held"], one["held_ms"], np.where(one["clearing"], one["clear_ms"], 0))
+        self.run_ms[:, number] = np.minimum(run_ms, LONGEST_MS)
+        self.bits[:, number] = sum((one[name] * bit for name, bit in _BITS.items()), np.zeros(LEVELS, dtype=np.uint8))
+        if one["late_at"] != NEVER:
+            late = self.late_row[number] = self.late.allot()
+            self.late.late_at[late] = one["late_at"]
+            for name in ("late_low", "late_high"):
+                getattr(self.late, name)[:, late] = one[name]
+            self.late.late_samples[:, late] = np.minimum(one["late_samples"], MANY)
+            self.late.bits[:, late] = sum(
+                (one[name] * bit for name, bit in _LATE_BITS.items()), np.zeros(LEVELS, dtype=np.uint8)
+            )
+
+
+class StateRow:
+    """One slot of the state, read and written by name."""
+
+    __slots__ = ("_number", "_state")
+
+    def __init__(self, state: State, number: int) -> None:
+        self._state = state
+        self._number = number
+
+    def __getitem__(self, name: str) -> Any:
+        return getattr(self._state, name)[..., self._number]
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        getattr(self._state, name)[self._number] = value
+
+
+class Settings:
+    """Rules in arrays, one entry for each distinct rule: thousands of devices share them."""
+
+    def __init__(self) -> None:
+        self.enter, self.exit = (np.full((LEVELS, 0), np.nan) for _ in range(2))
+        self.hold_ms = np.zeros((LEVELS, 0), dtype=np.int64)
+        self.min_samples = np.zeros((LEVELS, 0), dtype=np.int32)
+        for name in _ONE:
+            setattr(self, name, np.zeros(0, dtype=SETTINGS[name]))
+        self._uses: list[int] = []
+        self._free: list[int] = []
+        self._known: dict[bytes, int] = {}
+        self._digests: list[bytes] = []
+        self._idle: dict[int, bytes] = {}  # entries that nobody used at some time since `tidy`
+
+    lowest: Floats
+    below: Floats  # signal under which every level is low
+    clear_ms: Ints
+    max_gap_ms: Ints
+    verify_ms: Ints
+    sign: Floats
+    scale: Floats
+    shift: Floats
+    at_least: Floats
+    window_ms: Ints
+    rated: Bools
+
+    def admit(self, row: Any, digest: bytes) -> int:
+        """The entry for a row of `SETTINGS`; rules of one digest share it."""
+        known = self._known.get(digest)
+        if known is not None:
+            return known
+        if self._free:
+            number = self._free.pop()
+        else:
+            number = len(self._uses)
+            self._uses.append(0)
+            self._digests.append(digest)
+            for name in ("enter", "exit", "hold_ms", "min_samples"):
+                setattr(self, name, _wide(getattr(self, name), number + 1))
+            for name in _ONE:
+                setattr(self, name, roomy(getattr(self, name), number + 1, 0))
+        self._known[digest] = number
+        self._digests[number] = self._idle[number] = digest
+        for name in ("enter", "exit", "min_samples"):
+            getattr(self, name)[:, number] = row[name]
+        self.hold_ms[:, number] = np.minimum(row["hold_ms"], LONGEST_MS)
+        for name in _ONE:
+            getattr(self, name)[number] = row[name]
+        self.clear_ms[number] = min(int(row["clear_ms"]), LONGEST_MS)
+        return number
+
+    def hold(self, number: int) -> None:
+        """One slot more uses an entry."""
+        self._uses[number] += 1
+
+    def let_go(self, number: int) -> None:
+        """One slot less."""
+        self._uses[number] -= 1
+        if not self._uses[number]:
+            self._idle[number] = self._digests[number]
+
+    def tidy(self) -> None:
+        """Entries that nobody uses are free again."""
+        for number, digest in self._idle.items():
+            if not self._uses[number]:
+                del self._known[digest]
+                self._free.append(number)
+        self._idle.clear()
+
+
+_ONE = ("lowest", "below", "clear_ms", "max_gap_ms", "verify_ms", "sign", "scale", "shift", "at_least", "window_ms",
+        "rated")  # fmt: skip
+
+
+def put(table: npt.NDArray[np.void], slots: Ints, rows: npt.NDArray[np.void]) -> None:
+    """Write copies of structured rows back, byte by byte."""
+    raw = np.dtype((np.void, table.dtype.itemsize))
+    table.view(raw)[slots] = rows.view(raw)
 
 
 def taken(table: npt.NDArray[np.void], slots: Ints) -> npt.NDArray[np.void]:
@@ -96,29 +325,23 @@ def taken(table: npt.NDArray[np.void], slots: Ints) -> npt.NDArray[np.void]:
     return table.view(np.dtype((np.void, table.dtype.itemsize)))[slots].view(table.dtype)
 
 
-def put(table: npt.NDArray[np.void], slots: Ints, rows: npt.NDArray[np.void]) -> None:
-    """Write copies back."""
-    raw = np.dtype((np.void, table.dtype.itemsize))
-    table.view(raw)[slots] = rows.view(raw)
-
-
 class Rows(NamedTuple):
-    """Judged rows, sorted by slot, in order of arrival inside a slot."""
+    """Judged rows, sorted by slot, in order of arrival inside a slot; in any order where no slot stands twice."""
 
     slot: Ints
+    kind: Ints  # entry of the settings
     ts: Ints
     arrival: Ints
     signal: Floats
-    bad: Bools
+    bad: Bools  # in doubt: passed over unless high
+    unsure: Bools  # of those, what the next reading may confirm: in doubt for itself only, not for the run
     counted: Bools
     row: Ints  # index of the reading in the batch
 
-    def only(self, keep: Bools) -> "Rows":
+    def only(self, keep: Bools | Ints) -> "Rows":
         """The rows that are kept."""
-        return Rows(
-            self.slot[keep], self.ts[keep], self.arrival[keep], self.signal[keep], self.bad[keep], self.counted[keep],
-            self.row[keep],
-        )  # fmt: skip
+        where = np.flatnonzero(keep) if keep.dtype == np.bool_ else keep
+        return Rows(*(column[where] for column in self))  # type: ignore[arg-type]
 
 
 class Happening(NamedTuple):
@@ -136,84 +359,24 @@ class Happening(NamedTuple):
     samples: int
 
 
-@dataclass(slots=True)
-class Calm:
-    """Which slots lie still: the many rows that only say that nothing happens are passed by on two comparisons."""
-
-    quiet: Bools  # by slot: `is_quiet` held after the last row, and nothing touched the slot since
-    below: Floats  # by slot: signal under which every level is low
-
-    def stirring(self, rows: Rows, ordered: Bools) -> Bools:
-        """True for all rows of the slots that must be looked at."""
-        still = self.quiet[rows.slot] & ordered & (rows.signal < self.below[rows.slot])
-        if still.all():
-            return ~still
-        first = scan.firsts(rows.slot)
-        moved = np.logical_or.reduceat(~still, np.flatnonzero(first))
-        return np.asarray(moved[np.cumsum(first) - 1], dtype=np.bool_)
+def is_quiet(state: State, settings: Settings, slots: Ints, kind: Ints) -> Bools:
+    """True where nothing is on or held and everything is cleared: only the newest times of such a slot still move."""
+    bits = np.take(state.bits, slots, axis=1)
+    if len(kind) and int(kind.min()) == int(kind.max()):
+        kind = kind[:1]
+    settled = ((bits & CLEARED) != 0) | np.isnan(settings.enter[:, kind])
+    quiet = settled.all(axis=0) & ~((bits & HELD) != 0).any(axis=0)
+    quiet &= (state.rank[slots] == 0) & (state.newest[slots] != NEVER)
+    late = state.late_row[slots]
+    if (late >= 0).any():
+        quiet &= (late < 0) | ~((state.late.bits[:, late] & HELD) != 0).any(axis=0)
+    return np.asarray(quiet)
 
 
-def is_quiet(state: State, settings: Settings) -> Bools:
-    """True where nothing is on or held and everything is cleared: only the newest times of such a row still move."""
-    absent = np.isnan(settings["enter"])
-    settled = (state["cleared"] | absent).all(axis=1) & ~state["held"].any(axis=1) & ~state["late_held"].any(axis=1)
-    return np.asarray(settled & (state["rank"] == 0) & (state["newest"] != NEVER), dtype=np.bool_)
-
-
-def lanes(rows: Rows, state: State) -> Bools:
-    """True for rows of the first lane; notes the newest event time in the state."""
-    first = scan.firsts(rows.slot)
-    known = state["newest"][rows.slot]
-    oldest = int(rows.ts.min())
-    floor = np.where(known == NEVER, oldest, known)
-    times = np.where(rows.counted, rows.ts, floor)
-    times = np.where(first, np.maximum(times, floor), times)
-    newest = scan.maximum_since(times, first)
-    ordered = rows.counted & (rows.ts >= newest)
-    last = scan.lasts(first)
-    any_counted = np.add.reduceat(rows.counted.astype(np.int64), np.flatnonzero(first)) > 0
-    update = np.flatnonzero(last)[any_counted]
-    state["newest"][rows.slot[update]] = newest[update]
-    return ordered
-
-
-def judge(rows: Rows, ordered: Bools, state: State, settings: Settings, calm: "Calm") -> list[Happening]:
-    """Carry the state over all rows; the happenings in order of arrival."""
-    useful = ~np.isnan(rows.signal)
-    if rows.bad.any():
-        useful &= ~rows.bad | (rows.signal >= settings["lowest"][rows.slot])
-    if not useful.all():
-        rows, ordered = rows.only(useful), ordered[useful]
-    if len(rows.slot):
-        stirring = calm.stirring(rows, ordered)
-        if not stirring.all():
-            still = ~stirring
-            last = scan.lasts(scan.firsts(rows.slot[still]))
-            state["judged"][rows.slot[still][last]] = rows.ts[still][last]
-            rows, ordered = rows.only(stirring), ordered[stirring]
-    if not len(rows.slot):
-        return []
-    heads = rows.slot[scan.firsts(rows.slot)]
-    happenings: list[Happening] = []
-    raised_before = None
-    if not ordered.all():
-        second = ~ordered
-        raised = _second_lane(rows.only(second), state, settings, happenings)
-        flags = np.zeros(len(rows.slot), dtype=np.int64)
-        flags[np.flatnonzero(second)[raised]] = 1
-        raised_before = np.cumsum(flags)[ordered]
-        rows = rows.only(ordered)
-    if len(rows.slot):
-        _first_lane(rows, raised_before, state, settings, happenings)
-    calm.quiet[heads] = is_quiet(taken(state, heads), taken(settings, heads))
-    happenings.sort(key=lambda each: (each.row, each.slot, not each.leaves, each.rank if each.leaves else -each.rank))
-    return happenings
-
-
-def _emit(
+def emit(
     happenings: list[Happening],
     rows: Rows,
-    where: Bools,
+    where: Ints,
     rank: int,
     *,
     leaves: bool,
@@ -221,144 +384,22 @@ def _emit(
     doubt: Bools,
     held_ms: Ints,
     samples: Ints,
+    aligned: bool = False,
 ) -> None:
-    happenings.extend(
-        Happening(
-            row=int(rows.row[index]),
-            slot=int(rows.slot[index]),
-            rank=rank,
-            leaves=leaves,
-            late=late,
-            ts=int(rows.ts[index]),
-            doubt=bool(doubt[index]),
-            signal=float(rows.signal[index]),
-            held_s=float(held_ms[index]) / 1000,
-            samples=int(samples[index]),
+    """Add a happening for each of some rows; `doubt`, `held_ms`, `samples` are by row, or by `where` if aligned."""
+    for number, index in enumerate(where.tolist()):
+        at = number if aligned else index
+        happenings.append(
+            Happening(
+                row=int(rows.row[index]),
+                slot=int(rows.slot[index]),
+                rank=rank,
+                leaves=leaves,
+                late=late,
+                ts=int(rows.ts[index]),
+                doubt=bool(doubt[at]),
+                signal=float(rows.signal[index]),
+                held_s=float(held_ms[at]) / 1000,
+                samples=int(samples[at]),
+            )
         )
-        for index in np.flatnonzero(where).tolist()
-    )
-
-
-def _first_lane(
-    rows: Rows, raised_before: Ints | None, state: State, settings: Settings, happenings: list[Happening]
-) -> None:
-    slot = rows.slot
-    first = scan.firsts(slot)
-    last = scan.lasts(first)
-    segment = np.cumsum(first) - 1
-    heads = slot[first]
-    was, now, rule = taken(state, heads), taken(state, heads), taken(settings, heads)
-    before = scan.previous(rows.ts, first, was["judged"][segment])
-    fresh = rows.ts > before
-    elapsed = np.where(before == NEVER, 0, rows.ts - np.where(before == NEVER, 0, before))
-    elapsed = np.where(elapsed > rule["max_gap_ms"][segment], 0, elapsed)
-    on = was["rank"][segment] > 0
-    again = first & on
-    if raised_before is not None:
-        shifted = np.concatenate(([0], raised_before[:-1]))
-        again = again | (~first & (raised_before > shifted)) | (first & (raised_before > 0))
-    clear_hold_ms = rule["clear_ms"][segment]
-    leaving: list[tuple[int, Bools, Ints]] = []
-    for level in range(LEVELS):
-        enter, exit_ = rule["enter"][:, level][segment], rule["exit"][:, level][segment]
-        high = rows.signal >= enter
-        low = (rows.signal < exit_) & ~rows.bad
-        carried = was["held"][:, level][segment]
-        hold_ms = rule["hold_ms"][:, level][segment]
-        # the hold
-        decided = high | low | first
-        held = np.where(high, True, np.where(low, False, carried))[scan.marked_before(decided)]
-        start = held & ~scan.previous(held, first, carried)
-        mark = start | first
-        held_ms = scan.sums_since(elapsed, mark, np.where(start, 0, was["held_ms"][:, level][segment] + elapsed))
-        sample = (high & (fresh | start)).astype(np.int64)
-        samples = scan.sums_since(sample, mark, np.where(start, 1, was["samples"][:, level][segment] + sample))
-        dubious = (high & rows.bad).astype(np.int64)
-        doubt = scan.sums_since(dubious, mark, np.where(start, dubious, was["doubt"][:, level][segment] + dubious)) > 0
-        reached = high & (held_ms >= hold_ms) & (samples >= rule["min_samples"][:, level][segment])
-        reaching = reached.astype(np.int64)
-        times = scan.sums_since(reaching, mark, np.where(start, reaching, was["met"][:, level][segment] + reaching))
-        event = reached & (times == 1)
-        if event.any():
-            _emit(happenings, rows, event, level + 1, leaves=False, late=False, doubt=doubt, held_ms=held_ms,
-                  samples=samples)  # fmt: skip
-        since = np.where(start, rows.arrival, was["since"][:, level][segment])[scan.marked_before(mark)]
-        # the clear hold
-        low_before = scan.previous(low, first, was["clearing"][:, level][segment])
-        clear_start = low & ~low_before
-        clear_mark = clear_start | first
-        clear_ms = scan.sums_since(
-            elapsed, clear_mark, np.where(clear_start, 0, was["clear_ms"][:, level][segment] + elapsed)
-        )
-        cleared = low & (clear_ms >= clear_hold_ms)
-        cleared_before = scan.previous(cleared, first, was["cleared"][:, level][segment])
-        leaving.append((level, cleared & (~cleared_before | again), clear_ms))
-        # what is carried on
-        now["held"][:, level] = held[last]
-        now["held_ms"][:, level] = np.where(held, np.minimum(held_ms, hold_ms), 0)[last]
-        now["samples"][:, level] = np.where(held, np.minimum(samples, MANY), 0)[last]
-        now["doubt"][:, level] = (held & doubt)[last]
-        now["met"][:, level] = (held & (times > 0))[last]
-        now["since"][:, level] = np.where(held, since, 0)[last]
-        now["clearing"][:, level] = low[last]
-        now["clear_ms"][:, level] = np.where(low, np.minimum(clear_ms, clear_hold_ms), 0)[last]
-        now["cleared"][:, level] = cleared[last]
-    now["judged"] = rows.ts[last]
-    put(state, heads, now)
-    told = np.array([each.slot for each in happenings], dtype=np.int64)
-    watched = on | np.isin(heads, told)[segment]
-    if watched.any():
-        for level, event, clear_ms in leaving:
-            _emit(happenings, rows, event & watched, level + 1, leaves=True, late=False, doubt=rows.bad,
-                  held_ms=clear_ms, samples=np.zeros(len(slot), dtype=np.int64))  # fmt: skip
-
-
-def _second_lane(rows: Rows, state: State, settings: Settings, happenings: list[Happening]) -> Bools:
-    slot = rows.slot
-    first = scan.firsts(slot)
-    last = scan.lasts(first)
-    end = slot[last]
-    before = scan.previous(rows.ts, first, state["late_at"][slot])
-    gap = (before == NEVER) | (
-        np.abs(rows.ts - np.where(before == NEVER, rows.ts, before)) > settings["max_gap_ms"][slot]
-    )
-    raised = np.zeros(len(slot), dtype=np.bool_)
-    for level in range(LEVELS):
-        high = rows.signal >= settings["enter"][slot, level]
-        low = (rows.signal < settings["exit"][slot, level]) & ~rows.bad
-        carried = state["late_held"][slot, level] & ~gap
-        decided = high | low | first | gap
-        held = np.where(high, True, np.where(low | (gap & ~first), False, carried))[scan.marked_before(decided)]
-        start = held & (~scan.previous(held, first, carried) | gap)
-        mark = start | first
-        lowest = np.where(first & ~start, np.minimum(rows.ts, state["late_low"][slot, level]), rows.ts)
-        highest = np.where(first & ~start, np.maximum(rows.ts, state["late_high"][slot, level]), rows.ts)
-        # outside a run the bounds carried on are stale: keep them near, they are not read
-        outside = first & ~start & ~carried
-        lowest, highest = np.where(outside, rows.ts, lowest), np.where(outside, rows.ts, highest)
-        low_ts, high_ts = scan.minimum_since(lowest, mark), scan.maximum_since(highest, mark)
-        low_before = scan.previous(low_ts, first, state["late_low"][slot, level])
-        high_before = scan.previous(high_ts, first, state["late_high"][slot, level])
-        sample = (high & rows.counted & ((rows.ts < low_before) | (rows.ts > high_before) | start)).astype(np.int64)
-        samples = scan.sums_since(sample, mark, np.where(start, sample, state["late_samples"][slot, level] + sample))
-        dubious = (high & rows.bad).astype(np.int64)
-        doubt = scan.sums_since(dubious, mark, np.where(start, dubious, state["late_doubt"][slot, level] + dubious)) > 0
-        reached = (
-            high
-            & (high_ts - low_ts >= settings["hold_ms"][slot, level])
-            & (np.maximum(samples, 1) >= settings["min_samples"][slot, level])
-        )
-        reaching = reached.astype(np.int64)
-        times = scan.sums_since(reaching, mark, np.where(start, reaching, state["late_met"][slot, level] + reaching))
-        event = reached & (times == 1)
-        raised |= event
-        _emit(happenings, rows, event, level + 1, leaves=False, late=True, doubt=doubt, held_ms=high_ts - low_ts,
-              samples=samples)  # fmt: skip
-        state["late_held"][end, level] = held[last]
-        state["late_low"][end, level] = np.where(held, low_ts, 0)[last]
-        state["late_high"][end, level] = np.where(held, high_ts, 0)[last]
-        state["late_samples"][end, level] = np.where(held, np.minimum(samples, MANY), 0)[last]
-        state["late_doubt"][end, level] = (held & doubt)[last]
-        state["late_met"][end, level] = (held & (times > 0))[last]
-    state["late_at"][end] = rows.ts[last]
-    return raised

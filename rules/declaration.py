@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from rules import defaults
+from rules.alarm import policy as alarm_policy
+from rules.alarm.policy import AlarmPolicy
 from wire.alert import Hazard
 from wire.level import Level
 
@@ -63,6 +65,8 @@ class Rule:
     max_gap_s: float = 30.0
     max_verify_delay_s: float = 60.0
     grace_s: float = 30.0  # silence: what a restart may add, once
+    # of the alarm, not of the judgement: a change of it leaves the engine's state as it is
+    alarm: AlarmPolicy = field(default=alarm_policy.USUAL, repr=False)
 
     def fitted(self, cadence_s: float) -> "Rule":
         """The rule on a device that speaks every `cadence_s`.
@@ -89,7 +93,7 @@ _KEYS = {
     "rate": {"point", "direction", "window_s", "floor", "levels", "hysteresis", "hold_s", "min_samples"},
     "silence": {"levels", "grace_s"},
 }
-_COMMON = {"kind", "hazard", "clear_hold_s", "latch", "max_gap_s", "max_verify_delay_s"}
+_COMMON = {"kind", "hazard", "clear_hold_s", "latch", "max_gap_s", "max_verify_delay_s", "alarm"}
 
 
 def _number(where: str, value: Any, low: float = -math.inf) -> float:
@@ -156,6 +160,8 @@ def parse(rule_id: str, declaration: Declaration, hazard: Hazard, cadence_s: flo
     """
     if not RULE_ID.fullmatch(rule_id):
         raise DeclarationError(rule_id, "a rule is named by small letters, digits and _")
+    if rule_id == alarm_policy.UNSTEADY_RULE:
+        raise DeclarationError(rule_id, "is the name of the edge's own notice of unsteady alarms")
     declaration = _mapping(rule_id, declaration)
     cadence_s = _number("cadence_s", cadence_s, 0.001)
     kind: Any = _choice(f"{rule_id}.kind", declaration.get("kind"), _KEYS)
@@ -179,6 +185,7 @@ def parse(rule_id: str, declaration: Declaration, hazard: Hazard, cadence_s: flo
     }
     if not isinstance(common["latch"], bool):
         raise DeclarationError(f"{rule_id}.latch", "is true or false")
+    common["alarm"] = _alarm(f"{rule_id}.alarm", declaration.get("alarm", {}))
     if kind == "silence":
         return _silence(rule_id, declaration, texts, common, cadence_s)
     if not isinstance(declaration.get("point"), str):
@@ -205,6 +212,13 @@ def parse(rule_id: str, declaration: Declaration, hazard: Hazard, cadence_s: flo
         at_least=_number(f"{rule_id}.floor.at_least", floor["at_least"]) if "at_least" in floor else None,
         levels=levels,
     ).fitted(cadence_s)
+
+
+def _alarm(where: str, text: Any) -> AlarmPolicy:
+    try:
+        return alarm_policy.parse(where, text)
+    except alarm_policy.PolicyError as error:
+        raise DeclarationError(error.where, error.problem) from None
 
 
 def _silence(

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import numpy.typing as npt
 
-from rules import condition, episode, export, level, quality, rate
+from rules import episode, export, judgement, level, quality, rate, scan, stream
 from rules.columns import Change, Columns
 from rules.condition import NEVER, Happening, Rows
 from rules.episode import Turn
@@ -67,6 +67,7 @@ class Engine:
             if None not in table.lives.get(name, {}):
                 table.admit(None, name)
             for entity in table.lives[name].values():
+                self._gone.update(table.untested(entity, before.get(name), each))
                 self._furnish(entity, each)
             table.measure(each)
         self._wake_exercises()
@@ -101,9 +102,20 @@ class Engine:
         return dict(self._table.blind)
 
     def assess(self, columns: Columns) -> Columns:
-        """The columns with quality flags, and arrival time where a clock is wrong (`rules.quality`)."""
-        count = len(self._table.channels)
-        return quality.assess(columns, self._table.low[:count], self._table.high[:count])
+        """The columns with quality flags, the tests that spoke, and arrival time where a clock is wrong.
+
+        What the tests remember moves on, so each batch comes once, in order. Columns with `tests` come back as they
+        are: a caller who wants the flags assesses first and steps with the result.
+        """
+        if columns.tests is not None:
+            return columns
+        table = self._table
+        table.reindex()
+        count = len(table.channels)
+        low, high = table.low[:count], table.high[:count]
+        assessed = quality.assess(columns, low, high)
+        assessed = assessed._replace(tests=quality.first_bits(columns, assessed, low, high))
+        return stream.examine(assessed, table.memory, table.net)
 
     def step(self, columns: Columns) -> list[Change]:
         """Judge a batch; the changes in the order of the readings that decided.
@@ -112,52 +124,65 @@ class Engine:
         """
         table = self._table
         table.reindex()
-        if columns.clock is None:
-            columns = self.assess(columns)
+        columns = self.assess(columns)
         index = np.flatnonzero((columns.channel >= 0) & (columns.channel < len(table.start) - 1))
         if not len(index):
             return []
-        channel = columns.channel[index]
+        channel = columns.channel if len(index) == len(columns.channel) else columns.channel[index]
         changes = self._heard(channel, columns, index)
-        number = table.start[channel + 1] - table.start[channel]
-        number = np.where(np.isfinite(columns.value[index]), number, 0)
-        row = np.repeat(index, number)
-        if len(row):
-            offset = np.arange(len(row)) - np.repeat(np.cumsum(number) - number, number)
-            slot = table.target[np.repeat(table.start[channel], number) + offset]
-            changes.extend(self._judge(columns, row, slot))
+        start = table.start[channel]
+        number = table.start[channel + 1] - start
+        finite = np.isfinite(columns.value)
+        if not finite.all():
+            number = np.where(finite[index], number, 0)
+        if int(number.min()) == int(number.max()) == 1:
+            changes.extend(self._judge(columns, index, table.target[start]))
+        elif number.any():
+            row, offset = scan.spread(number)
+            changes.extend(self._judge(columns, index[row], table.target[start[row] + offset]))
         changes.sort(key=lambda change: change.decided_by)
         return changes
 
     def _judge(self, columns: Columns, row: Ints, slot: Ints) -> list[Change]:
         table = self._table
-        order = np.argsort(slot, kind="stable")
-        row, slot = row[order], slot[order]
+        alone = table.alone(slot)
+        if not alone:
+            order = np.argsort(slot, kind="stable")
+            row, slot = row[order], slot[order]
+        kind = table.kind[slot].astype(np.int64)
         value = columns.value[row]
+        bad = quality.is_bad(columns)
+        unsure = quality.is_unsure(columns) & ~bad
+        bad |= unsure
         rows = Rows(
             slot=slot,
+            kind=kind,
             ts=columns.ts[row],
             arrival=columns.arrival[row],
-            signal=level.signal(slot, value, table.settings),
-            bad=quality.is_bad(columns)[row],
+            signal=level.signal(kind, value, table.settings),
+            bad=bad[row],
+            unsure=unsure[row],
             counted=columns.counted[row],
             row=row,
         )
         table.touched[slot] = True
-        ordered = condition.lanes(rows, table.state)
-        rated = table.settings["ring"][slot] >= 0
+        ordered = judgement.lanes(rows, table.state, alone=alone)
+        rated = table.settings.rated[kind]
         if rated.any():
-            signal = rows.signal.copy()
-            signal[rated] = rate.signal(rows.only(rated), value[rated], ordered[rated], table.settings, table.rings)
-            rows = rows._replace(signal=signal)
+            where = np.flatnonzero(rated)
+            rings = table.ring[slot[where]].astype(np.int64)
+            rows.signal[where] = rate.signal(
+                rows.only(where), value[where], ordered[where], rings, table.settings, table.rings,
+                alone=alone,
+            )  # fmt: skip
         changes = []
-        for happening in condition.judge(rows, ordered, table.state, table.settings, table.calm):
-            change = self._turn(happening, float(columns.value[happening.row]))
+        for happening in judgement.judge(rows, ordered, table.state, table.settings, table.calm, alone=alone):
+            change = self._turn(happening, columns)
             if change is not None:
                 changes.append(change)
         return changes
 
-    def _turn(self, happening: Happening, value: float) -> Change | None:
+    def _turn(self, happening: Happening, columns: Columns) -> Change | None:
         slot = self._table.slots[happening.slot]
         if slot is None:
             return None
@@ -167,7 +192,7 @@ class Engine:
             return None
         self._table.calm.quiet[happening.slot] = False
         rule = slot.rule
-        evidence: dict[str, float | str | None] = {"point": rule.point, "value": value}
+        evidence: dict[str, float | str | None] = {"point": rule.point, "value": float(columns.value[happening.row])}
         sign = 1.0 if rule.direction == "above" else -1.0
         if rule.kind == "rate":
             evidence["rate"] = sign * happening.signal if np.isfinite(happening.signal) else None
@@ -181,6 +206,8 @@ class Engine:
             evidence["samples"] = happening.samples
         if happening.late:
             evidence["lane"] = "late"
+        if columns.tests is not None and columns.tests[happening.row]:
+            evidence["tests"] = quality.names(int(columns.tests[happening.row]))
         return self._told(happening.slot, slot, turn, happening.ts, happening.row, evidence)
 
     def _told(
@@ -212,7 +239,8 @@ class Engine:
         table = self._table
         entity = table.entity_of[channel]
         live = entity >= 0
-        entity, index = entity[live], index[live]
+        if not live.all():
+            entity, index = entity[live], index[live]
         arrival = columns.arrival[index]
         np.maximum.at(table.seen, entity, arrival)
         table.touched_seen[entity] = table.heard[entity] = True
@@ -220,9 +248,10 @@ class Engine:
 
     def _end_silences(self, entity: Ints, arrival: Ints, index: Ints) -> list[Change]:
         table = self._table
+        if not len(table.state):
+            return []
         slots = table.silent_slot[entity]
-        waiting = slots >= 0
-        waiting[waiting] = (table.state["rank"][slots[waiting]] > 0) | (table.state["used"][slots[waiting]] > 0)
+        waiting = ((table.state.rank[slots] > 0) | (table.state.used[slots] > 0)) & (slots >= 0)
         changes = []
         for where in np.flatnonzero(waiting).tolist():
             number = int(slots[where])
@@ -300,6 +329,11 @@ class Engine:
         self._gone.clear()
         out.update(export.collect(self._table, self._settle_ms))
         return out
+
+    def state_bytes(self) -> int:
+        """Memory of the arrays that hold thresholds, states and what the quality tests remember."""
+        self._table.reindex()
+        return self._table.bytes()
 
     def restore(self, state: Mapping[str, bytes]) -> None:
         """Take rows that `dirty` gave, before or after `configure`; rows of what is not known wait for it."""

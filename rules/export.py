@@ -12,10 +12,12 @@ import numpy as np
 from rules import condition, rate
 from rules.columns import Change
 from rules.condition import NEVER
-from rules.table import Entity, Slot, Table, row_key
+from rules.table import Entity, Slot, Table, quality_key, row_key
 from wire.alert import Hazard, Verb
 
 FORMAT = 1
+QUALITY_SETTLES = 10
+"""What the quality tests remember is written so much more seldom: after a crash a few readings teach it again."""
 _CHECK = np.dtype([("format", "u1"), ("rule", "u4"), ("hazard", "S16")])
 _HEAD = np.dtype([("format", "u1"), ("seen", "i8")])
 
@@ -26,10 +28,11 @@ def collect(table: Table, settle_ms: int) -> dict[str, bytes]:
     numbers = np.flatnonzero(table.touched)
     table.touched[numbers] = False
     if len(numbers):
-        rows, saved = table.state[numbers], table.saved[numbers]
-        quiet = condition.is_quiet(rows, table.settings[numbers])
-        moved = rows["newest"] - np.where(saved["newest"] == NEVER, NEVER // 2, saved["newest"])
-        keep = ~quiet | ~saved["quiet"] | (rows["opened"] != saved["opened"]) | (moved >= settle_ms)
+        saved, newest = table.saved[numbers], table.state.newest[numbers]
+        opened = table.state.opened[numbers]
+        quiet = condition.is_quiet(table.state, table.settings, numbers, table.kind[numbers].astype(np.int64))
+        moved = newest - np.where(saved["newest"] == NEVER, NEVER // 2, saved["newest"])
+        keep = ~quiet | ~saved["quiet"] | (opened != saved["opened"]) | (moved >= settle_ms)
         chosen = numbers[keep]
         for number in chosen.tolist():
             slot = table.slots[number]
@@ -37,8 +40,9 @@ def collect(table: Table, settle_ms: int) -> dict[str, bytes]:
             if slot is not None and entity is not None:
                 out[row_key(entity.exercise, entity.device, slot.rule.id)] = pack(table, number, slot)
         table.saved["quiet"][chosen] = quiet[keep]
-        table.saved["newest"][chosen] = rows["newest"][keep]
-        table.saved["opened"][chosen] = rows["opened"][keep]
+        table.saved["newest"][chosen] = newest[keep]
+        table.saved["opened"][chosen] = opened[keep]
+    out.update(_collect_quality(table, settle_ms * QUALITY_SETTLES))
     indices = np.flatnonzero(table.touched_seen)
     table.touched_seen[indices] = False
     saved_seen = np.where(table.saved_seen[indices] == NEVER, NEVER // 2, table.saved_seen[indices])
@@ -51,31 +55,44 @@ def collect(table: Table, settle_ms: int) -> dict[str, bytes]:
     return out
 
 
+def _collect_quality(table: Table, settle_ms: int) -> dict[str, bytes]:
+    memory = table.memory
+    rows = np.flatnonzero(memory.touched)
+    newest, saved = memory.rows["newest"][rows], memory.saved[rows]
+    rows = rows[(saved == NEVER) | (newest - saved >= settle_ms)]
+    memory.touched[rows] = False
+    memory.saved[rows] = memory.rows["newest"][rows]
+    if not len(rows):
+        return {}
+    whose = table.whose()
+    return {quality_key(*whose[memory.channel_of[row]]): memory.pack(row) for row in rows.tolist()}
+
+
 def pack(table: Table, number: int, slot: Slot) -> bytes:
     """One state row, with its ring of kept readings if the rule has one."""
     head = np.array((FORMAT, slot.check, slot.rule.hazard.encode()), dtype=_CHECK)
-    row: bytes = head.tobytes() + table.state[number].tobytes()
-    ring = int(table.settings["ring"][number])
-    return row + bytes(table.rings[ring].tobytes()) if ring >= 0 else row
+    row: bytes = head.tobytes() + table.state.record(number).tobytes()
+    ring = int(table.ring[number])
+    return row + table.rings.pack(ring, round(slot.rule.window_s * 1000)) if ring >= 0 else row
 
 
 def unpack(table: Table, number: int, slot: Slot, row: bytes) -> bool:
     """Take a row that `pack` gave; of another rule than the slot's only the episode. False: not readable."""
-    size = _CHECK.itemsize + condition.STATE.itemsize
+    size = _CHECK.itemsize + condition.RECORD.itemsize
     if len(row) < size:
         return False
     head = np.frombuffer(row[: _CHECK.itemsize], dtype=_CHECK)[0]
     if head["format"] != FORMAT:
         return False
-    state = np.frombuffer(row[_CHECK.itemsize : size], dtype=condition.STATE)[0]
+    state = np.frombuffer(row[_CHECK.itemsize : size], dtype=condition.RECORD)[0]
     if head["rule"] != slot.check:
         table.keep_episode(number, state)
         return True
-    table.state[number] = state
+    table.state.take(number, state)
     table.calm.quiet[number] = False
-    ring = int(table.settings["ring"][number])
+    ring = int(table.ring[number])
     if ring >= 0 and len(row) - size == rate.RING.itemsize:
-        table.rings[ring] = np.frombuffer(row[size:], dtype=rate.RING)[0]
+        table.rings.unpack(ring, round(slot.rule.window_s * 1000), row[size:])
     return True
 
 
@@ -93,21 +110,30 @@ def adopt(table: Table, entity: Entity, rows: dict[str, bytes]) -> list[str]:
             table.saved_seen[entity.index] = seen
         else:
             unreadable.append(key)
+    device = table.devices.get(entity.device)
+    for point in device.quality if device is not None else ():
+        key = quality_key(entity.exercise, entity.device, point)
+        packed = rows.pop(key, None)
+        channel = table.channels.get((entity.exercise, entity.device, point))
+        if packed is not None and channel is not None:
+            row = int(table.memory.of_channel[channel])
+            if row >= 0 and not table.memory.unpack(row, packed):
+                unreadable.append(key)
     for rule_id, number in entity.slots.items():
         key = row_key(entity.exercise, entity.device, rule_id)
-        row, slot = rows.pop(key, None), table.slots[number]
-        if row is not None and slot is not None and not unpack(table, number, slot, row):
+        kept, slot = rows.pop(key, None), table.slots[number]
+        if kept is not None and slot is not None and not unpack(table, number, slot, kept):
             unreadable.append(key)
     return unreadable
 
 
 def orphan(key: str, row: bytes) -> list[Change]:
     """The `cleared` of a restored row that no rule stands behind; empty where no alarm was on."""
-    size = _CHECK.itemsize + condition.STATE.itemsize
+    size = _CHECK.itemsize + condition.RECORD.itemsize
     exercise, device, rule = key.split("/", 2)
-    if not rule or len(row) < size or row[0] != FORMAT:
+    if not rule or rule.startswith(":") or len(row) < size or row[0] != FORMAT:
         return []
-    state = np.frombuffer(row[_CHECK.itemsize : size], dtype=condition.STATE)[0]
+    state = np.frombuffer(row[_CHECK.itemsize : size], dtype=condition.RECORD)[0]
     if not state["rank"]:
         return []
     head = np.frombuffer(row[: _CHECK.itemsize], dtype=_CHECK)[0]

@@ -1,6 +1,7 @@
 """Kind `level`: the value itself, or percent of a device parameter, against the levels' thresholds."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -9,8 +10,8 @@ from rules.declaration import Rule
 from rules.scan import Floats, Ints
 
 
-def settings_row(rule: Rule, parameters: Mapping[str, float], row: Settings) -> str | None:
-    """Write a level or rate rule into its settings row.
+def settings_row(rule: Rule, parameters: Mapping[str, float], row: Any) -> str | None:
+    """Write a level or rate rule into its row of `condition.SETTINGS`.
 
     Returns:
         Why the rule cannot judge on this device (a parameter is missing), else None. It then stays blind.
@@ -32,7 +33,8 @@ def settings_row(rule: Rule, parameters: Mapping[str, float], row: Settings) -> 
     row["scale"], row["shift"] = 1.0, 0.0
     row["at_least"] = -np.inf if rule.at_least is None else rule.at_least
     row["window_ms"] = round(rule.window_s * 1000)
-    row["ring"] = -1
+    row["rated"] = rule.kind == "rate"
+    row["below"] = np.nanmin(row["exit"]) if rule.levels else -np.inf
     if rule.reference is None:
         return None
     base = parameters.get(rule.reference)
@@ -43,6 +45,6 @@ def settings_row(rule: Rule, parameters: Mapping[str, float], row: Settings) -> 
     return None
 
 
-def signal(slot: Ints, value: Floats, settings: Settings) -> Floats:
+def signal(kind: Ints, value: Floats, settings: Settings) -> Floats:
     """The judged signal, always 'above': percent v -> 100 (v - reference) / reference, sign turned for 'below'."""
-    return np.asarray(settings["sign"][slot] * (value * settings["scale"][slot] + settings["shift"][slot]))
+    return np.asarray(settings.sign[kind] * (value * settings.scale[kind] + settings.shift[kind]))

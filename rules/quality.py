@@ -1,19 +1,54 @@
-"""Quality tests on columns of readings: not finite, range, clock. Streaming, vectorised, flags of QARTOD.
+"""Quality flags of QARTOD on columns of readings, and the tests that need no memory: not finite, range, clock.
 
-A flag never takes a reading away: a hazard that rests on flagged readings surfaces as suspect, and a flagged reading
-never ends one (`rules.condition`).
+`rules.stream` has the tests that remember. A flag never takes a reading away: a hazard that rests on flagged
+readings surfaces as suspect, and a flagged reading never ends one (`rules.condition`). Flags are given once, at the
+arrival; a verdict that only the next reading allows (a spike) travels with that next reading.
 """
+
+from enum import IntFlag
 
 import numpy as np
 import numpy.typing as npt
 
 from rules.columns import Columns
+from rules.quality_defaults import ZONE_MS, ZONE_TOLERANCE_MS
 from wire.quality import Quality
 
 FUTURE_MS = 30_000
 """A reading may lie so far ahead of its arrival (clock jitter); beyond that its clock is wrong."""
 FIRST_PLAUSIBLE_MS = 1_577_836_800_000
 """2020-01-01: devices that lost their clock say 1970 or 2000. Recorded series older than that arrive then, too."""
+
+
+class Check(IntFlag):
+    """Which tests spoke of a reading; names are those of `docs/rules.md`. Wire format: bits stay."""
+
+    RANGE = 1  # outside what the sensor can say
+    USER_RANGE = 2  # outside what can be at this place
+    SPIKE = 4  # far from the last five; not decided before the next reading
+    AFTER_SPIKE = 8  # the reading before this one was a spike
+    RATE = 16  # changes faster than the quantity can
+    FLAT = 32  # stands still where it should not
+    ATTENUATED = 64  # moves far less than it should
+    NEIGHBOUR = 128  # not what its neighbours say
+    NOT_FINITE = 256  # infinite or not a number
+    CLOCK = 512  # its time was not believed: judged by arrival
+    SKEW = 1024  # its time is steadily off by more than five seconds, and was kept
+    ZONE = 2048  # CLOCK, and it is off by eight hours: a time zone
+    GAP = 4096  # the reading before this one is too old
+    ORDER = 8192  # older than one that was here before
+    DUPLICATE = 16384  # an instant that was told already
+
+
+TIMING = Check.CLOCK | Check.SKEW | Check.ZONE | Check.GAP | Check.ORDER | Check.DUPLICATE | Check.AFTER_SPIKE
+"""What puts the time, not the value, in doubt; alone these leave the value trusted."""
+
+Bits = npt.NDArray[np.uint16]
+
+
+def names(bits: int) -> str:
+    """The tests of a bit set as words, by comma: `spike,rate`."""
+    return ",".join(str(each.name).lower() for each in Check if bits & each)
 
 
 def assess(columns: Columns, lowest: npt.NDArray[np.float64], highest: npt.NDArray[np.float64]) -> Columns:
@@ -29,34 +64,76 @@ def assess(columns: Columns, lowest: npt.NDArray[np.float64], highest: npt.NDArr
         `ts` of readings with a wrong clock replaced by `arrival`, and `clock` true there. Assessing again
         changes nothing.
     """
-    known = (columns.channel >= 0) & (columns.channel < len(lowest))
-    channel = np.where(known, columns.channel, 0)
-    if len(lowest):
-        low, high = lowest[channel], highest[channel]
-    else:
-        low = high = np.full(len(channel), np.nan)
     value = columns.value
-    ranged = known & ~(np.isnan(low) & np.isnan(high))
-    outside = known & ((value < low) | (value > high))
-    finite = np.isfinite(value)
-    wrong = (columns.ts > columns.arrival + FUTURE_MS) | (
-        (columns.ts < FIRST_PLAUSIBLE_MS) & (columns.arrival >= FIRST_PLAUSIBLE_MS)
-    )
+    channel = columns.channel
+    count = len(lowest)
+    inside = bool(count) and (len(channel) == 0 or (int(channel.min()) >= 0 and int(channel.max()) < count))
+    if inside:
+        low, high = lowest[channel], highest[channel]
+    elif count:
+        known = (channel >= 0) & (channel < count)
+        safe = np.where(known, channel, 0)
+        low, high = np.where(known, lowest[safe], np.nan), np.where(known, highest[safe], np.nan)
+    else:
+        low = high = np.full(len(value), np.nan)
+    wrong = columns.ts > columns.arrival + FUTURE_MS
+    if len(value) and int(columns.ts.min()) < FIRST_PLAUSIBLE_MS:
+        wrong |= (columns.ts < FIRST_PLAUSIBLE_MS) & (columns.arrival >= FIRST_PLAUSIBLE_MS)
     if columns.clock is not None:
         wrong |= columns.clock
-    flag = np.where(columns.flag == 0, Quality.UNKNOWN, columns.flag)
-    flag = np.where((flag == Quality.UNKNOWN) & ranged & finite, Quality.GOOD, flag)
-    flag = np.where(outside, np.maximum(flag, Quality.FAIL), flag)
-    flag = np.where(np.isinf(value), np.maximum(flag, Quality.FAIL), flag)
-    flag = np.where(np.isnan(value), Quality.MISSING, flag)
-    flag = np.where(wrong, np.maximum(flag, Quality.SUSPECT), flag)
-    ts = np.where(wrong, columns.arrival, columns.ts)
-    return columns._replace(ts=ts, flag=flag.astype(np.uint8), clock=wrong)
+    flag = columns.flag.astype(np.uint8)
+    flag[flag == 0] = Quality.UNKNOWN
+    within = (value >= low) & (value <= high)
+    if not within.all():
+        finite = np.isfinite(value)
+        ranged = ~(np.isnan(low) & np.isnan(high))
+        outside = (value < low) | (value > high)
+        flag[(flag == Quality.UNKNOWN) & ranged & finite] = Quality.GOOD
+        worse = outside | np.isinf(value)
+        flag[worse] = np.maximum(flag[worse], Quality.FAIL)
+        flag[np.isnan(value)] = Quality.MISSING
+    else:
+        flag[flag == Quality.UNKNOWN] = Quality.GOOD
+    ts = columns.ts
+    if wrong.any():
+        flag[wrong] = np.maximum(flag[wrong], Quality.SUSPECT)
+        ts = np.where(wrong, columns.arrival, ts)
+    return columns._replace(ts=ts, flag=flag, clock=wrong)
 
 
 def is_bad(columns: Columns) -> npt.NDArray[np.bool_]:
     """Whether the value (not merely its time) is in doubt."""
     bad = columns.flag >= Quality.SUSPECT
-    if columns.clock is not None:
-        bad &= ~(columns.clock & (columns.flag == Quality.SUSPECT))
+    if columns.clock is not None and columns.clock.any():
+        excused = columns.clock & (columns.flag == Quality.SUSPECT)
+        if columns.tests is not None:
+            excused &= (columns.tests & ~np.uint16(TIMING)) == 0
+        bad &= ~excused
     return bad
+
+
+def is_unsure(columns: Columns) -> npt.NDArray[np.bool_]:
+    """Whether a reading waits for the next one to be believed: it may be a spike."""
+    if columns.tests is None:
+        return np.zeros(len(columns.value), dtype=np.bool_)
+    return np.asarray((columns.tests & np.uint16(Check.SPIKE)) != 0)
+
+
+def first_bits(
+    given: Columns, assessed: Columns, lowest: npt.NDArray[np.float64], highest: npt.NDArray[np.float64]
+) -> Bits:
+    """The tests without memory that spoke: what `assess` made of columns, in words."""
+    bits = np.zeros(len(given.value), dtype=np.uint16)
+    assert assessed.clock is not None
+    if assessed.clock.any():
+        bits[assessed.clock] = Check.CLOCK
+        ahead = np.abs(given.ts - given.arrival - ZONE_MS) <= ZONE_TOLERANCE_MS
+        bits[assessed.clock & ahead] |= np.uint16(Check.ZONE)
+    worse = np.flatnonzero(assessed.flag >= Quality.FAIL)
+    if len(worse):
+        channel, value = given.channel[worse], given.value[worse]
+        known = (channel >= 0) & (channel < len(lowest))
+        bits[worse[~np.isfinite(value)]] |= np.uint16(Check.NOT_FINITE)
+        worse, channel, value = worse[known], channel[known], value[known]
+        bits[worse[(value < lowest[channel]) | (value > highest[channel])]] |= np.uint16(Check.RANGE)
+    return bits

@@ -4,7 +4,7 @@ Rows are sorted by segment (a segment is one rule on one device), in order of ar
 plain numpy over all segments at once, so that a burst of one device costs what the same number of devices costs.
 """
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -89,3 +89,38 @@ def first_not_below(values: Ints, low: Ints, high: Ints, target: Ints) -> Ints:
         below = open_ & (values[np.minimum(middle, len(values) - 1)] < target)
         low = np.where(below, middle + 1, low)
         high = np.where(open_ & ~below, middle, high)
+
+
+def ordinal(values: npt.NDArray[np.float32]) -> Ints:
+    """Whole numbers in the order of the floats, so that running extremes of floats are those of whole numbers."""
+    bits = values.view(np.int32).astype(np.int64)
+    return np.where(bits >= 0, bits, -(2**31) - bits)
+
+
+def of_ordinal(numbers: Ints) -> npt.NDArray[np.float32]:
+    """The floats that `ordinal` made numbers of."""
+    bits = np.where(numbers >= 0, numbers, -(2**31) - numbers)
+    return bits.astype(np.int32).view(np.float32)
+
+
+def spread(count: Ints) -> tuple[Ints, Ints]:
+    """Rows repeated: for each repetition the index of its row, and its number within the row."""
+    row = np.repeat(np.arange(len(count)), count)
+    return row, np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
+
+
+def roomy(array: npt.NDArray[Any], needed: int, fill: Any) -> npt.NDArray[Any]:
+    """The array with room for `needed` rows, a quarter as large again when it grows."""
+    if needed <= len(array):
+        return array
+    grown = np.empty((max(64, needed, len(array) * 5 // 4), *array.shape[1:]), dtype=array.dtype)
+    grown[: len(array)] = array
+    grown[len(array) :] = fill
+    return grown
+
+
+def alone(numbers: Ints, scratch: npt.NDArray[np.int32]) -> bool:
+    """Whether no number stands twice; `scratch` has a place for each, what is in it does not matter."""
+    count = np.arange(len(numbers), dtype=np.int32)
+    scratch[numbers] = count
+    return bool((scratch[numbers] == count).all())

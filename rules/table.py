@@ -1,5 +1,6 @@
 """The rows behind an engine: which device has which rules, and where in the arrays their state lies."""
 
+import hashlib
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,9 +9,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rules import condition, level, rate
-from rules.condition import NEVER, Calm
+from rules import condition, level, rate, scan
+from rules.condition import NEVER
 from rules.declaration import Rule
+from rules.judgement import Calm
+from rules.link import Net
+from rules.memory import Memory
+from rules.quality_declaration import Limits
+from rules.scan import roomy as _roomy
 from wire.time import REAL
 
 
@@ -25,6 +31,7 @@ class DeviceRules:
     valid: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # by point
     cadence_s: float = 10.0
     timeline: str = REAL
+    quality: Mapping[str, Limits] = field(default_factory=dict)  # by point; without: range and clock alone
 
 
 @dataclass(slots=True)
@@ -52,14 +59,18 @@ class _Ready:
     """A rule in the form that slots take; holds the rule, so that its id stays its own."""
 
     rule: Rule
-    settings: Any
+    kind: int
     check: int
     ranks: tuple[int, ...]
-    below: float
     why: str | None
 
 
 SAVED = np.dtype([("quiet", "?"), ("newest", "i8"), ("opened", "i8")])
+
+
+def quality_key(exercise: str | None, device: str, point: str) -> str:
+    """The name of what the quality tests remember of a point."""
+    return f"{exercise or ''}/{device}/:{point}"
 
 
 def row_key(exercise: str | None, device: str, rule: str = "") -> str:
@@ -67,25 +78,6 @@ def row_key(exercise: str | None, device: str, rule: str = "") -> str:
     return f"{exercise or ''}/{device}/{rule}"
 
 
-def _roomy(array: npt.NDArray[Any], needed: int, fill: Any) -> npt.NDArray[Any]:
-    """The array with room for `needed`, doubled when it grows."""
-    if needed <= len(array):
-        return array
-    grown = np.empty(max(64, needed, 2 * len(array)), dtype=array.dtype)
-    grown[: len(array)] = array
-    grown[len(array) :] = fill
-    return grown
-
-
-def _unused() -> condition.Settings:
-    row = np.zeros(1, dtype=condition.SETTINGS)
-    row["enter"] = row["exit"] = row["lowest"] = np.nan
-    row["ring"] = -1
-    return row
-
-
-_BLANK = condition.blank(1)[0]
-_UNUSED = _unused()[0]
 _UNSAVED = np.array((False, NEVER, NEVER), dtype=SAVED)
 
 
@@ -99,11 +91,16 @@ class Table:
         self.by_index: list[Entity | None] = []
         self.slots: list[Slot | None] = []
         self.channels: dict[tuple[str | None, str, str], int] = {}
+        self.memory = Memory()
+        self.net: Net | None = None
         self.blind: dict[tuple[str, str], str] = {}
-        self.state = condition.blank(0)
-        self.settings = np.zeros(0, dtype=condition.SETTINGS)
-        self.calm = Calm(np.zeros(0, dtype=np.bool_), np.zeros(0))
-        self.rings = rate.blank(0)
+        self.state = condition.State()
+        self.settings = condition.Settings()
+        self.kind = np.zeros(0, dtype=np.int32)  # by slot: its entry of the settings; -1 = the slot is free
+        self.ring = np.zeros(0, dtype=np.int32)  # by slot: -1 = not a rate
+        self.calm = Calm(np.zeros(0, dtype=np.bool_))
+        self.rings = rate.Rings()
+        self.scratch = np.zeros(0, dtype=np.int32)
         self.touched = np.zeros(0, dtype=np.bool_)
         self.saved = np.zeros(0, dtype=SAVED)
         self.seen = np.zeros(0, dtype=np.int64)
@@ -122,7 +119,7 @@ class Table:
         self.entity_of = np.zeros(0, dtype=np.int64)  # by channel
         self.entity_of_slot = np.zeros(0, dtype=np.int64)
         self.silent_slot = np.zeros(0, dtype=np.int64)  # by entity
-        self.after_ms = np.zeros((0, condition.LEVELS), dtype=np.int64)  # by slot
+        self.after_ms = np.zeros((0, condition.LEVELS), dtype=np.int64)  # by entity, as grace_ms
         self.grace_ms = np.zeros(0, dtype=np.int64)
         self.watch: dict[str, npt.NDArray[np.int64]] = {}  # entities by timeline
 
@@ -151,19 +148,32 @@ class Table:
                 known = self.slots[number]
                 if known is not None and known.check == ready.check:
                     continue
-                old = self.state[number].copy()
-                self._release_ring(number)
-                self.keep_episode(number, old)
+                self._let_go(number)
+                self.keep_episode(number, self.state.record(number)[0])
             self.slots[number] = Slot(entity=entity.index, rule=rule, ranks=ready.ranks, check=ready.check)
-            self.settings[number] = ready.settings
+            self.kind[number] = ready.kind
+            self.settings.hold(ready.kind)
             self.calm.quiet[number] = False
-            self.calm.below[number] = ready.below
             self.blind.pop((device.device, rule_id), None)
             if ready.why is not None:
                 self.blind[(device.device, rule_id)] = ready.why
             if rule.kind == "rate":
-                self.settings["ring"][number] = self._allot_ring()
+                self.ring[number] = self.rings.allot()
+        for point in device.points:
+            limits = device.quality.get(point)
+            if limits is not None:
+                self.memory.admit(self.channel(entity.exercise, device, point), limits)
         self.stale = True
+
+    def untested(self, entity: Entity, before: DeviceRules | None, now: DeviceRules | None = None) -> list[str]:
+        """Forget the quality tests that a device has no more; the keys of their rows."""
+        keys = []
+        for point in before.quality if before is not None else ():
+            number = self.channels.get((entity.exercise, entity.device, point))
+            if number is not None and (now is None or point not in now.quality or point not in now.points):
+                self.memory.release(number)
+                keys.append(quality_key(entity.exercise, entity.device, point))
+        return keys
 
     def _prepare(self, rule: Rule, parameters: Mapping[str, float]) -> "_Ready":
         """A rule in arrays; devices of one model share their rules, so this is done once for all of them."""
@@ -171,14 +181,15 @@ class Table:
         key = (id(rule), parameter)
         ready = self._ready.get(key)
         if ready is None:
-            row = _unused()
+            text = repr((rule, parameter)).encode()
+            row = np.zeros(1, dtype=condition.SETTINGS)
+            row["enter"] = row["exit"] = row["lowest"] = np.nan
             why = level.settings_row(rule, parameters, row[0]) if rule.point else None
             ready = self._ready[key] = _Ready(
                 rule=rule,
-                settings=row[0].copy(),
-                check=zlib.crc32(repr((rule, parameter)).encode()),
+                kind=self.settings.admit(row[0], hashlib.blake2b(text, digest_size=16).digest()),
+                check=zlib.crc32(text),
                 ranks=tuple(sorted(each.rank for each in (rule.levels or rule.after_s))),
-                below=float(np.nanmin(row["exit"])) if rule.point else -np.inf,
                 why=why,
             )
         return ready
@@ -186,12 +197,14 @@ class Table:
     def tidy(self) -> None:
         """Forget prepared rules; call when a table has been taken."""
         self._ready.clear()
+        self.settings.tidy()
 
     def keep_episode(self, number: int, old: Any) -> None:
         """Carry the episode (not the holds) of an old row into a blank one."""
-        self.state[number] = _BLANK
+        self.state.blank(number)
+        row = self.state[number]
         for name in ("newest", "opened", "closed", "rank", "highest", "suspect", "used"):
-            self.state[name][number] = old[name]
+            row[name] = old[name]
         self.saved["quiet"][number] = False
         self.calm.quiet[number] = False
         self.touched[number] = True
@@ -208,6 +221,10 @@ class Table:
             self.stale = True
         return number
 
+    def whose(self) -> list[tuple[str | None, str, str]]:
+        """Exercise, device and point by channel."""
+        return list(self.channels)
+
     def measure(self, device: DeviceRules) -> None:
         """Take the valid ranges of a device over to its channels."""
         for exercise in self.lives.get(device.device, {}):
@@ -222,10 +239,10 @@ class Table:
     def release(self, entity: Entity, rule_id: str) -> None:
         """Take a slot away."""
         number = entity.slots.pop(rule_id)
-        self._release_ring(number)
+        self._let_go(number)
+        self.kind[number] = -1
         self.slots[number] = None
-        self.state[number] = _BLANK
-        self.settings[number] = _UNUSED
+        self.state.blank(number)
         self.touched[number] = self.calm.quiet[number] = False
         self.blind.pop((entity.device, rule_id), None)
         self._free.append(number)
@@ -234,6 +251,7 @@ class Table:
     def drop(self, entity: Entity) -> list[str]:
         """Take an entity away with its slots; the keys of its rows."""
         keys = [row_key(entity.exercise, entity.device, rule) for rule in ("", *entity.slots)]
+        keys += self.untested(entity, self.devices.get(entity.device))
         for rule_id in list(entity.slots):
             self.release(entity, rule_id)
         del self.entities[(entity.exercise, entity.device)]
@@ -246,32 +264,30 @@ class Table:
     def _allot(self) -> int:
         if self._free:
             number = self._free.pop()
-        else:
-            number = len(self.slots)
-            self.slots.append(None)
-            self.state = _roomy(self.state, number + 1, _BLANK)
-            self.settings = _roomy(self.settings, number + 1, _UNUSED)
+            self.saved[number] = _UNSAVED
+            return number
+        number = len(self.slots)
+        self.slots.append(None)
+        if number >= len(self.kind):
+            self.state.grow(number + 1)
+            self.kind = _roomy(self.kind, number + 1, -1)
+            self.ring = _roomy(self.ring, number + 1, -1)
             self.touched = _roomy(self.touched, number + 1, False)
             self.calm.quiet = _roomy(self.calm.quiet, number + 1, False)
-            self.calm.below = _roomy(self.calm.below, number + 1, -np.inf)
-            self.saved = _roomy(self.saved, number + 1, np.zeros(1, dtype=SAVED)[0])
-        self.saved[number] = _UNSAVED
+            self.saved = _roomy(self.saved, number + 1, _UNSAVED)
         return number
 
-    def _allot_ring(self) -> int:
-        if not self._free_rings:
-            length = len(self.rings)
-            self.rings = _roomy(self.rings, length + 1, rate.blank(1)[0])
-            self._free_rings.extend(range(len(self.rings) - 1, length - 1, -1))
-        ring = self._free_rings.pop()
-        self.rings[ring] = rate.blank(1)[0]
-        return ring
+    def _let_go(self, number: int) -> None:
+        """A slot's rule is no more: its entry of the settings, its ring."""
+        self.settings.let_go(int(self.kind[number]))
+        if self.ring[number] >= 0:
+            self.rings.release(int(self.ring[number]))
+            self.ring[number] = -1
 
-    def _release_ring(self, number: int) -> None:
-        ring = int(self.settings["ring"][number])
-        if ring >= 0:
-            self._free_rings.append(ring)
-            self.settings["ring"][number] = -1
+    def alone(self, slot: npt.NDArray[np.int64]) -> bool:
+        """Whether no slot stands twice."""
+        self.scratch = _roomy(self.scratch, len(self.slots), 0)
+        return scan.alone(slot, self.scratch)
 
     def reindex(self) -> None:
         """Rebuild what `step` and `tick` look up, if rows changed."""
@@ -293,19 +309,44 @@ class Table:
         self.target = np.array([number for each in targets for number in each], dtype=np.int64)
         self.silent_slot = np.full(len(self.by_index), -1, dtype=np.int64)
         self.entity_of_slot = np.full(len(self.state), -1, dtype=np.int64)
-        self.after_ms = np.full((len(self.state), condition.LEVELS), NEVER, dtype=np.int64)
-        self.grace_ms = np.zeros(len(self.state), dtype=np.int64)
+        self.after_ms = np.full((len(self.by_index), condition.LEVELS), NEVER, dtype=np.int64)
+        self.grace_ms = np.zeros(len(self.by_index), dtype=np.int64)
         for number, slot in enumerate(self.slots):
             if slot is None:
                 continue
             self.entity_of_slot[number] = slot.entity
             if slot.rule.kind == "silence":
                 self.silent_slot[slot.entity] = number
-                self.grace_ms[number] = round(slot.rule.grace_s * 1000)
+                self.after_ms[slot.entity] = NEVER
+                self.grace_ms[slot.entity] = round(slot.rule.grace_s * 1000)
                 for each, after in slot.rule.after_s.items():
-                    self.after_ms[number, each.rank - 1] = round(after * 1000)
+                    self.after_ms[slot.entity, each.rank - 1] = round(after * 1000)
         watch: dict[str, list[int]] = {}
         for (exercise, device), entity in self.entities.items():
             watch.setdefault(exercise or self.devices[device].timeline, []).append(entity.index)
         self.watch = {name: np.array(indices, dtype=np.int64) for name, indices in watch.items()}
+        self._link()
         self.stale = False
+
+    def bytes(self) -> int:
+        """Memory of all arrays."""
+        parts: list[Any] = [vars(self), vars(self.state), vars(self.state.late), vars(self.settings), vars(self.rings)]
+        parts += [vars(self.memory), self.memory.rows, self.memory.windows, self.memory.links, vars(self.memory.kinds)]
+        arrays = [each for part in parts for each in part.values() if isinstance(each, np.ndarray)]
+        return sum(each.nbytes for each in arrays) + self.calm.quiet.nbytes
+
+    def _link(self) -> None:
+        """Find the points that links look at; those of devices that are not known are passed over."""
+        memory = self.memory
+        self.net = None
+        if not memory.link_of:
+            return
+        whose = self.whose()
+        other: dict[int, int] = {}
+        for link, (row, number) in memory.link_of.items():
+            exercise, device, _ = whose[memory.channel_of[row]]
+            text = memory.kinds.limits[int(memory.kind[row])].links[number]
+            channel = self.channels.get((exercise, text.device or device, text.point), len(memory.of_channel))
+            if channel < len(memory.of_channel) and memory.of_channel[channel] >= 0:
+                other[link] = int(memory.of_channel[channel])
+        self.net = Net(memory, other)

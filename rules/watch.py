@@ -51,22 +51,22 @@ class Watch:
         entities, slots = entities[slots >= 0], slots[slots >= 0]
         if not len(slots):
             return
-        seen, after, grace = table.seen[entities], table.after_ms[slots], table.grace_ms[slots]
+        seen, after, grace = table.seen[entities], table.after_ms[entities], table.grace_ms[entities]
         begun = np.where(table.heard[entities], NEVER, started)
         first_after = np.where(after == NEVER, -NEVER, after).min(axis=1)
         for where in np.flatnonzero(silence.in_grace(seen, first_after, begun, now)).tolist():
             number = int(slots[where])
-            before = self._used_before.setdefault(number, int(table.state["used"][number]))
+            before = self._used_before.setdefault(number, int(table.state.used[number]))
             used = min(int(grace[where]), before + max(now - started, 0))
-            if used != table.state["used"][number]:
-                table.state["used"][number] = used
+            if used != table.state.used[number]:
+                table.state.used[number] = used
                 table.touched[number] = True
         before_start = np.zeros(len(slots), dtype=np.int64)
         if self._used_before:
             before_start = np.array([self._used_before.get(number, 0) for number in slots.tolist()], dtype=np.int64)
         due = silence.due(seen, before_start, after, grace, begun)
         rank = ((due <= now) * np.arange(1, condition.LEVELS + 1)).max(axis=1)
-        for where in np.flatnonzero(rank > table.state["rank"][slots]).tolist():
+        for where in np.flatnonzero(rank > table.state.rank[slots]).tolist():
             at = int(due[where, rank[where] - 1])
             evidence: Evidence = {"silent_s": (at - int(seen[where])) / 1000, "last_seen_ms": float(seen[where])}
             yield Lapse(_by_time(int(slots[where]), int(rank[where]), at, doubt=False), evidence)
@@ -76,26 +76,26 @@ class Watch:
         table = self._table
         watched = np.zeros(len(table.seen) + 1, dtype=np.bool_)  # the last one stands for 'no entity'
         watched[entities] = True
-        pending = table.state["held"] & ~table.state["met"]
+        pending = ((table.state.bits & (condition.HELD | condition.MET)) == condition.HELD).T
         for number in np.flatnonzero(pending.any(axis=1) & watched[table.entity_of_slot]).tolist():
             slot = table.slots[number]
             if slot is None:
                 continue
-            state, settings = table.state[number], table.settings[number]
+            state, settings, kind = table.state[number], table.settings, int(table.kind[number])
             seen = int(table.seen[slot.entity])
             since = seen if table.heard[slot.entity] else max(seen, started)
-            gap, verify = int(settings["max_gap_ms"]), int(settings["verify_ms"])
+            gap, verify = int(settings.max_gap_ms[kind]), int(settings.verify_ms[kind])
             for level in range(condition.LEVELS - 1, -1, -1):
                 # a longer hold asks for persistence, not for verification: only a real gap cuts it off
-                patience = gap if settings["hold_ms"][level] > verify else min(gap, verify)
+                patience = gap if settings.hold_ms[level, kind] > verify else min(gap, verify)
                 at = max(int(state["since"][level]) + verify, since + patience)
                 if not pending[number, level] or now < at:
                     continue
-                state["met"][level] = True
+                table.state.bits[level, number] |= condition.MET
                 table.touched[number] = True
                 evidence: Evidence = {
                     "point": slot.rule.point,
-                    "held_s": float(state["held_ms"][level]) / 1000,
+                    "held_s": float(state["run_ms"][level]) / 1000,
                     "samples": int(state["samples"][level]),
                     "cut_off": "silence",
                     "last_seen_ms": float(seen),

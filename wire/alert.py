@@ -30,6 +30,19 @@ class Verb(StrEnum):
     RESET = "reset"
     SHELVED = "shelved"
     UNSHELVED = "unshelved"
+    SUPPRESSED = "suppressed"  # by design: a condition that its rule names holds
+    UNSUPPRESSED = "unsuppressed"
+    OUT_OF_SERVICE = "out_of_service"
+    INTO_SERVICE = "into_service"
+    STEADY = "steady"  # chattering or flapping is over while the condition holds
+    SUPERSEDED = "superseded"  # a newer episode of this alarm has opened: nothing of this one stands any more
+
+
+class Unsteady(StrEnum):
+    """An alarm that comes and goes; it is held active until it has been quiet."""
+
+    CHATTERING = "chattering"  # several times within a minute
+    FLAPPING = "flapping"  # several times within hours
 
 
 class AlarmFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,9 +54,14 @@ class AlarmFacts(msgspec.Struct, frozen=True, kw_only=True):
     acknowledged: bool = False
     latched: bool = False  # the condition is over but a person must reset
     suspect: bool = False  # rests on readings with a bad flag, or on a hold that silence cut short
-    shelved_until: datetime | None = None
+    shelved_until: datetime | None = None  # wall time
+    shelved_level: Level | None = None  # the worst level that the shelf covers; a worse one of I or II breaks through
     suppressed: bool = False
+    suppressed_by: str | None = None  # the condition, as the rule names it
     out_of_service: bool = False
+    out_of_service_until: datetime | None = None  # wall time
+    unsteady: Unsteady | None = None  # held active because it comes and goes
+    repeats: int = 0  # raised again so often while it was held
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +90,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     exercise: str | None = None
     replayed: bool = False  # sent again after an outage: history, dispatches nothing stale
     evidence: dict[str, float | str | None] = {}
+    because: dict[str, float | str | None] = {}  # why this revision, where readings did not decide: `code` and figures
 
 
 def alarm_id(device: str, rule: str, exercise: str | None = None) -> str:

@@ -29,8 +29,10 @@ class DeviceConfig(msgspec.Struct, frozen=True, kw_only=True):
     enabled: bool = True
     parameters: dict[str, float] = {}  # mounting_height_m, baseline_frequency_hz …
     rules: dict[str, dict[str, Any] | None] = {}  # over the profile's; None takes a rule away
+    quality: dict[str, dict[str, Any] | None] = {}  # by point, over the profile's; None takes its tests away
     credential: str | None = None  # bcrypt hash of the device's MQTT password
     address: str | None = None  # `<source>:<address>` on another convention, chirpstack:a84041ffff123456; None: native
+    maintenance_until: datetime | None = None  # rules suppressed by `maintenance` are, until then; wall time
 
 
 class DrillConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,17 +44,21 @@ class DrillConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """What a person decided on an alarm; carried out once, never after its expiry."""
+    """What a person decided on an alarm; carried out once, never after its expiry.
+
+    `out_of_service` and `into_service` name `<device>:<rule>`, or `<device>:*` for the whole device (in an exercise
+    with its id before, as in alerts); their `episode` means nothing.
+    """
 
     id: str
-    verb: Literal["acknowledge", "reset", "shelve", "unshelve"]
+    verb: Literal["acknowledge", "reset", "shelve", "unshelve", "out_of_service", "into_service"]
     alarm_id: str
     episode: int
     author: str
     issued_at: datetime
     expires_at: datetime
-    until: datetime | None = None  # end of a shelving
-    note: str = ""
+    until: datetime | None = None  # end of a shelving or of the time out of service; both need one
+    note: str = ""  # why; needed for the same two
 
 
 class DecisionReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,8 +66,10 @@ class DecisionReport(msgspec.Struct, frozen=True, kw_only=True):
 
     decision: str
     result: Literal["done", "expired", "refused"]
-    reason: str = ""
+    reason: str = ""  # one sentence
     reported_at: datetime
+    code: str = ""  # the same for programs
+    params: dict[str, float | str | None] = {}
 
 
 class EdgeDocument(msgspec.Struct, frozen=True, kw_only=True):

@@ -33,10 +33,13 @@ class TelemetryBlock(msgspec.Struct, frozen=True):
     ts: list[int]
     value: list[float]
     flag: list[int]
+    tests: list[int] = []  # bits of the quality tests that spoke (docs/rules.md); empty: none did
 
     def __post_init__(self) -> None:
         """Refuse ragged columns and indices outside the table."""
         if not len(self.series) == len(self.ts) == len(self.value) == len(self.flag):
             raise ValueError("telemetry columns differ in length")
+        if self.tests and len(self.tests) != len(self.ts):
+            raise ValueError("telemetry tests differ in length")
         if self.series and not (min(self.series) >= 0 and max(self.series) < len(self.table)):
             raise ValueError("telemetry series index outside its table")

@@ -79,6 +79,28 @@ class Rejection(msgspec.Struct, frozen=True, kw_only=True):
     count: int = 1  # the same reason repeated within the reporting interval
 
 
+class AlarmCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """Alarms of an edge that are not normal; what is muted is counted, never left out. Exercises do not count."""
+
+    active: int = 0
+    unacknowledged: int = 0
+    latched: int = 0  # the condition is over, a person must reset
+    shelved: int = 0
+    suppressed: int = 0
+    out_of_service: int = 0  # alarms; devices and rules taken out of service without one are in `services`
+    unsteady: int = 0
+    services: int = 0  # devices and rules that are out of service
+
+
+class AlarmFlood(msgspec.Struct, frozen=True, kw_only=True):
+    """More alarms than a person can take in (ISA-18.2): it runs, at one site or over the whole edge."""
+
+    area: str  # site; empty: the whole edge
+    began_at: datetime  # wall time
+    alarms: int  # announced since it began, those that made it included
+    exercise: str | None = None
+
+
 class EdgeReport(msgspec.Struct, frozen=True, kw_only=True):
     """Heartbeat of an edge, every few seconds."""
 
@@ -98,3 +120,5 @@ class EdgeReport(msgspec.Struct, frozen=True, kw_only=True):
     rejected: int = 0
     alerts: int = 0
     notes: list[str] = []
+    alarms: AlarmCounts | None = None
+    floods: list[AlarmFlood] = []

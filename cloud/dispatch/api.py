@@ -9,18 +9,18 @@ from fastapi.responses import JSONResponse
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 from sqlalchemy import select
 
-from cloud.dispatch import cards, decisions, roster, service, snapshots, summary
+from cloud.dispatch import alarm_api, cards, decisions, roster, service, snapshots, summary
+from cloud.dispatch.acts import Desk, Did, Id, on_incident, once
 from cloud.dispatch.model import Assignment
 from cloud.dispatch.progress import LIVE, Tap
 from cloud.dispatch.proposal import propose
 from cloud.dispatch.service import Policy
 from cloud.feed import service as feed
-from cloud.incidents import arrivals, exercises, idempotency, places
+from cloud.incidents import arrivals, exercises, places
 from cloud.incidents import service as incidents
 from cloud.incidents.api import POSITION
-from cloud.incidents.docket import Docket, Exercise, by, docket
+from cloud.incidents.docket import Docket, Exercise, by
 from cloud.incidents.model import Incident
-from cloud.incidents.retrying import retrying
 from cloud.incidents.states import Outcome
 from cloud.incidents.views import incidents_json
 from cloud.people.access import Person, Role, may_see, require
@@ -30,14 +30,13 @@ from wire.alert import Hazard
 from wire.level import Level
 
 router = APIRouter(tags=["dispatch"])
+router.include_router(alarm_api.router)
 Anyone = Annotated[Person, Depends(require())]
-Desk = Annotated[Person, Depends(require(Role.DUTY_OFFICER, Role.TRAINER))]
 Reporter = Annotated[Person, Depends(require(Role.DUTY_OFFICER, Role.PROPERTY_MANAGER, Role.RESPONDER, Role.TRAINER))]
 OnTheGround = Annotated[Person, Depends(require(Role.RESPONDER, Role.DUTY_OFFICER))]
 
 Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000, pattern=r"^[^\x00]*$")]
 Short = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200, pattern=r"^[^\x00]*$")]
-Id = Annotated[str, StringConstraints(min_length=1, max_length=260, pattern=r"^[^\x00]*$")]
 
 
 class _Body(BaseModel):
@@ -131,52 +130,6 @@ BY_HAND_LEVEL = {
 }
 """Level of what a person reports without naming one: a caller who speaks of smoke is believed."""
 
-Did = tuple[int, dict[str, Any]]
-
-
-async def _once(
-    request: Request, person: Person, act: Callable[[Docket], Awaitable[Callable[[], Awaitable[Did]]]]
-) -> JSONResponse:
-    """Run an act in one transaction, follow it up, tell the feed, answer; the same idempotency key, once."""
-    services = services_of(request)
-    key = request.headers.get(idempotency.HEADER)
-    print_ = idempotency.fingerprint(request.method, request.url.path, await request.body())
-
-    async def run() -> Did:
-        async with docket(services) as work:
-            if key is not None:
-                before = await idempotency.answered(work.session, person.id, key, print_)
-                if before is not None:
-                    return before
-            answer = await act(work)
-            await service.follow(work, Policy.of(services.settings))
-            await work.finish()
-            status, body = await answer()
-            if key is not None:
-                idempotency.keep(work.session, person.id, key, print_, status=status, answer=body, now=work.now)
-            return status, body
-
-    status, body = await retrying(run)
-    return JSONResponse(body, status)
-
-
-async def _on_incident(
-    request: Request, person: Person, incident_id: str, act: Callable[[Docket, Incident], Awaitable[None]]
-) -> JSONResponse:
-    async def run(work: Docket) -> Callable[[], Awaitable[Did]]:
-        row = await incidents.get(work.session, incident_id, person)
-        if row.exercise is None and not person.has(Role.DUTY_OFFICER, Role.PROPERTY_MANAGER, Role.RESPONDER):
-            raise Problem(403, "wrong-role", "A trainer handles incidents of exercises only.")
-        await act(work, row)
-
-        async def answer() -> Did:
-            return 200, (await incidents_json(work.session, [row]))[0]
-
-        return answer
-
-    return await _once(request, person, run)
-
-
 # ---------------------------------------------------------------- the desk
 
 
@@ -206,7 +159,7 @@ async def by_hand(request: Request, person: Reporter, body: ByHandBody) -> JSONR
 
         return answer
 
-    return await _once(request, person, run)
+    return await once(request, person, run)
 
 
 async def _place(work: Docket, person: Person, place: PlaceBody) -> places.Placed:
@@ -248,7 +201,7 @@ async def acknowledge(request: Request, person: Desk, incident_id: str, body: Ac
         if not incidents.acknowledge(work, row, by(person), at=body.at if body else None):
             await decisions.acknowledge_alarms(work, row)  # alarms that joined since
 
-    return await _on_incident(request, person, incident_id, act)
+    return await on_incident(request, person, incident_id, act)
 
 
 @router.post("/incidents/{incident_id}/notes", summary="A note")
@@ -258,7 +211,7 @@ async def note(request: Request, person: Anyone, incident_id: str, body: NoteBod
     async def act(work: Docket, row: Incident) -> None:
         incidents.note(work, row, by(person), body.text, at=body.at)
 
-    return await _on_incident(request, person, incident_id, act)
+    return await on_incident(request, person, incident_id, act)
 
 
 @router.get("/incidents/{incident_id}/proposals", summary="Who should go, and why")
@@ -299,7 +252,7 @@ async def dispatch(request: Request, person: Desk, incident_id: str, body: Dispa
     async def act(work: Docket, row: Incident) -> None:
         await service.send(work, policy, row, person, body.responder_id, body.at)
 
-    return await _on_incident(request, person, incident_id, act)
+    return await on_incident(request, person, incident_id, act)
 
 
 @router.post("/incidents/{incident_id}/resolve", summary="处置完毕")
@@ -310,7 +263,7 @@ async def resolve(request: Request, person: Desk, incident_id: str, body: Resolv
         given = body or ResolveBody(at=None)
         incidents.resolve(work, row, by(person), text=given.note, at=given.at)
 
-    return await _on_incident(request, person, incident_id, act)
+    return await on_incident(request, person, incident_id, act)
 
 
 @router.post("/incidents/{incident_id}/verify", summary="核查")
@@ -320,7 +273,7 @@ async def verify(request: Request, person: Desk, incident_id: str, body: Act | N
     async def act(work: Docket, row: Incident) -> None:
         incidents.verify(work, row, by(person), at=body.at if body else None)
 
-    return await _on_incident(request, person, incident_id, act)
+    return await on_incident(request, person, incident_id, act)
 
 
 @router.post("/incidents/{incident_id}/close", summary="结案")
@@ -330,7 +283,7 @@ async def close(request: Request, person: Desk, incident_id: str, body: CloseBod
     async def act(work: Docket, row: Incident) -> None:
         incidents.close(work, row, by(person), outcome=body.outcome, cause=body.cause, text=body.note, at=body.at)
 
-    return await _on_incident(request, person, incident_id, act)
+    return await on_incident(request, person, incident_id, act)
 
 
 @router.post("/incidents/{incident_id}/void", summary="作废")
@@ -340,7 +293,7 @@ async def void(request: Request, person: Desk, incident_id: str, body: VoidBody)
     async def act(work: Docket, row: Incident) -> None:
         incidents.void(work, row, by(person), reason=body.reason, at=body.at)
 
-    return await _on_incident(request, person, incident_id, act)
+    return await on_incident(request, person, incident_id, act)
 
 
 @router.post("/incidents/{incident_id}/reset", summary="复位")
@@ -350,7 +303,7 @@ async def reset(request: Request, person: Desk, incident_id: str, body: ResetBod
     async def act(work: Docket, row: Incident) -> None:
         await decisions.reset_alarm(work, row, person, body.alarm_id, body.at)
 
-    return await _on_incident(request, person, incident_id, act)
+    return await on_incident(request, person, incident_id, act)
 
 
 @router.get("/summary", summary="The figures of the console")
@@ -403,7 +356,7 @@ async def _tap(
 
         return answer
 
-    return await _once(request, person, run)
+    return await once(request, person, run)
 
 
 @router.post("/assignments/{assignment_id}/accept", summary="接单")

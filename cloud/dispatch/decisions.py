@@ -9,15 +9,21 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cloud.incidents import service as incidents
 from cloud.incidents.docket import SYSTEM, Docket, by
 from cloud.incidents.model import Incident
-from cloud.incidents.views import alarms_of, view_of
+from cloud.incidents.views import alarms_of, instant, view_of
 from cloud.people.access import Person
 from cloud.people.service import new_id
+from cloud.problems import conflict, invalid
 from cloud.registry import service as registry
 from cloud.registry.model import DecisionRow
 from wire.configuration import Decision
+from wire.level import Level
 
 DECISION_LIFE = timedelta(minutes=15)
-"""An acknowledgement or reset that an edge has not carried out by then is never carried out."""
+"""A decision that an edge has not carried out by then is never carried out."""
+
+LONGEST = {"shelve": timedelta(days=1), "out_of_service": timedelta(days=30)}
+"""No edge mutes an alarm longer, whatever its rule says (docs/alarms.md)."""
+Mute = Literal["shelve", "unshelve", "out_of_service", "into_service"]
 
 
 async def acknowledge_alarms(docket: Docket, incident: Incident) -> None:
@@ -46,14 +52,67 @@ async def reset_alarm(docket: Docket, incident: Incident, person: Person, alarm_
     docket.write(incident, "alarm_reset", by(person), params | {"asked": True}, occurred_at=at)
 
 
+async def mute_alarm(
+    docket: Docket,
+    incident: Incident,
+    person: Person,
+    alarm_id: str,
+    verb: Mute,
+    *,
+    whole_device: bool = False,
+    until: datetime | None = None,
+    why: str = "",
+    at: datetime | None = None,
+) -> None:
+    """限时搁置 and 停用, and their ends, by way of the edge; the alarm changes when the edge has done it.
+
+    Raises:
+        Problem: 422 for an alarm of another incident or an end that cannot be; 409 where there is nothing to do.
+    """
+    row = await incidents.alarm_of(docket.session, incident, alarm_id)
+    facts = view_of(row).facts
+    if verb == "unshelve" and facts.shelved_until is None:
+        raise conflict("not-shelved", f"{row.device_name}: is not shelved.")
+    if verb == "shelve" and facts.active and facts.level is Level.I:
+        raise conflict("most-urgent", f"{row.device_name}: an active alarm of level I is not shelved.")
+    if verb in LONGEST:
+        longest = LONGEST[verb]
+        if until is None or until <= docket.now:
+            raise invalid("until", "is not in the future", "say when it ends")
+        if until - docket.now > longest:
+            hours = round(longest.total_seconds() / 3600)
+            raise invalid("until", f"is more than {hours} hours away", "choose an earlier end")
+    named = alarm_id.rpartition(":")[0] + ":*" if whole_device else alarm_id
+    decision = await _decide(
+        docket, row.edge_id, verb, named, row.episode, person.id, row.exercise, until=until, why=why
+    )
+    params = {
+        "code": f"{verb}_asked",
+        "alarm_id": named,
+        "device": row.device,
+        "device_name": row.device_name,
+        "decision": decision,
+        "until": instant(until),
+        "why": why,
+        "text": f"{row.device_name}：{_WORDS[verb]}",
+    }
+    docket.write(incident, "note", by(person), params, occurred_at=at)
+
+
+_WORDS = {"shelve": "限时搁置", "unshelve": "解除搁置", "out_of_service": "停用", "into_service": "恢复使用"}
+
+
 async def _decide(
     docket: Docket,
     edge_id: str,
-    verb: Literal["acknowledge", "reset"],
+    verb: Literal["acknowledge", "reset"] | Mute,
     alarm_id: str,
     episode: int,
     author: str,
     exercise: str | None,
+    *,
+    until: datetime | None = None,
+    why: str = "",
 ) -> str:
     decision = Decision(
         id=new_id("dec"),
@@ -63,6 +122,8 @@ async def _decide(
         author=author,
         issued_at=docket.now,
         expires_at=docket.now + DECISION_LIFE,
+        until=until,
+        note=why,
     )
     await registry.send_decision(docket.session, edge_id, decision, exercise=exercise)
     return decision.id

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from rules.alarm import Mute, muted
 from wire.alert import AlarmFacts, Alert
 from wire.level import Level, worst
 
@@ -52,6 +53,11 @@ class AlarmView:
     def cleared_at(self) -> datetime | None:
         """Scenario time since when the condition is over."""
         return None if self.facts.active else self.changed_at
+
+    @property
+    def muted(self) -> Mute | None:
+        """Why it calls nobody (shelved, suppressed, out of service); None when it does."""
+        return muted(self.facts)
 
     @property
     def standing(self) -> bool:
@@ -107,8 +113,10 @@ def incident_level(alarms: list[AlarmView], *, smoke: bool, floor: Level | None 
     """Level now and worst ever of an incident, from the final facts of its alarms alone.
 
     While nothing is active the level stays at the worst that was: a cleared reading alone calms nobody. Two smoke
-    detectors agreeing within three minutes make it the most urgent for good (exit by a person only, DOMAIN A4).
+    detectors agreeing within three minutes make it the most urgent for good (exit by a person only, DOMAIN A4). Muted
+    alarms count only where all are muted: what is shelved or out of service raises no level and confirms no fire.
     """
+    alarms = [alarm for alarm in alarms if alarm.muted is None] or alarms
     highest = worst([a.facts.highest for a in alarms]) or floor or Level.IV
     now = worst([a.facts.level for a in alarms if a.facts.active and a.facts.level]) or highest
     reason = "alarms"

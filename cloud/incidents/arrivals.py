@@ -16,6 +16,7 @@ from cloud.incidents.service import sees
 from cloud.incidents.states import HANDLED, OVER, State
 from cloud.incidents.views import instant, view_of
 from cloud.people.access import Person
+from rules.alarm import muted
 from wire.alert import Alert, Hazard, Verb
 from wire.level import Level
 
@@ -25,10 +26,18 @@ _ALERT_KIND = {
     Verb.DEESCALATED: "alert_deescalated",
     Verb.CLEARED: "alert_cleared",
     Verb.RESET: "alarm_reset",
-    Verb.SHELVED: "note",
-    Verb.UNSHELVED: "note",
 }
-"""An edge's ACKNOWLEDGED only echoes the person's own line; it changes the alarm and writes none."""
+"""Others are notes. ACKNOWLEDGED only echoes the person's own line, SUPERSEDED the raise of the next episode: they
+change the alarm and write none."""
+_NOTES = {
+    Verb.SHELVED: "限时搁置",
+    Verb.UNSHELVED: "搁置结束",
+    Verb.SUPPRESSED: "联锁抑制",
+    Verb.UNSUPPRESSED: "抑制结束",
+    Verb.OUT_OF_SERVICE: "停用(检修)",
+    Verb.INTO_SERVICE: "恢复使用",
+    Verb.STEADY: "不再频繁抖动",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +77,8 @@ async def take_alert(
         incident = await session.get(Incident, row.incident_id)
         assert incident is not None
         return Taken(applied, incident)
-    incident, opened = await _incident_for(docket, alert, row, before, device=device, exercise=exercise, late=late)
+    quiet = late or view.muted is not None  # nobody is sent for what is history, or shelved, or out of service
+    incident, opened = await _incident_for(docket, alert, row, before, device=device, exercise=exercise, late=quiet)
     if row is None:
         row = _new_alarm(alert, edge_id, device, exercise, incident)
         session.add(row)
@@ -92,7 +102,7 @@ async def take_alert(
         incident.alert_count += 1
     elif opened:
         incident.alert_count = 1
-    if not late and incident.late:
+    if not quiet and incident.late and view.standing:
         incident.late = False
         docket.changes.append(Change(incident, "reopened"))
     _write_alert(docket, incident, alert, device, applied, late=late)
@@ -150,13 +160,15 @@ async def _incident_for(
     if row is not None and before is not None:
         current = await docket.session.get(Incident, row.incident_id)
         assert current is not None
-        if alert.revision < before.revision or not _rings_again(before, alert) or State(current.state) in HANDLED:
+        if alert.revision < before.revision or not _rings_again(before, alert):
+            return current, False
+        if State(current.state) in HANDLED:
+            if before.muted is not None and not late and current.acknowledged_at is not None:
+                _ask_again(docket, current)  # what was acknowledged was not this
             return current, False
         if State(current.state) not in OVER:  # said to be done, and worse again: back to the desk
             docket.advance(current, State.RAISED)
-            current.acknowledged_at = current.acknowledged_by = None
-            current.clock_from, current.escalation_tier = docket.now, 0
-            docket.changes.append(Change(current, "reopened"))
+            _ask_again(docket, current)
             return current, False
         docket.write(current, "note", SYSTEM, {"code": "rings_again", "text": "结案后再次报警，另立新事件"})
     keys = keys_to_try(alert.hazard, device.at.spot, edge=device.edge_id, exercise=exercise.id if exercise else None)
@@ -179,9 +191,19 @@ async def _incident_for(
     return incident, True
 
 
+def _ask_again(docket: Docket, incident: Incident) -> None:
+    """Somebody must acknowledge anew; the clock runs from now."""
+    incident.acknowledged_at = incident.acknowledged_by = None
+    incident.clock_from, incident.escalation_tier = docket.now, 0
+    docket.changes.append(Change(incident, "reopened"))
+
+
 def _rings_again(before: AlarmView, alert: Alert) -> bool:
-    """Whether a newer revision is a new reason to run: active again, or worse than it has been."""
-    return alert.facts.active and (not before.facts.active or alert.facts.highest.rank > before.facts.highest.rank)
+    """Whether a newer revision is a new reason to run: active or announced again, or worse than it has been."""
+    if not alert.facts.active or muted(alert.facts) is not None:
+        return False
+    worse = alert.facts.highest.rank > before.facts.highest.rank
+    return not before.facts.active or worse or before.muted is not None
 
 
 def candidate(incident: Incident) -> Candidate:
@@ -205,7 +227,7 @@ def _rule(alert: Alert, device: PlacedDevice) -> Actor:
 def _write_alert(
     docket: Docket, incident: Incident, alert: Alert, device: PlacedDevice, applied: Applied, *, late: bool
 ) -> None:
-    kind = _ALERT_KIND.get(alert.verb)
+    kind = _ALERT_KIND.get(alert.verb) or ("note" if alert.verb in _NOTES else None)
     if kind is None:
         docket.touch(incident)
         return
@@ -225,7 +247,13 @@ def _write_alert(
         "evidence": dict(alert.evidence),
     }
     if kind == "note":
-        params |= {"code": str(alert.verb), "text": {"shelved": "限时搁置", "unshelved": "搁置结束"}[alert.verb]}
+        params |= {"code": str(alert.verb), "text": _NOTES[alert.verb]}
+    if alert.because:
+        params["because"] = dict(alert.because)
+    if (why := muted(alert.facts)) is not None:
+        params["muted"] = why.value
+    if alert.facts.unsteady is not None:
+        params |= {"unsteady": alert.facts.unsteady.value, "repeats": alert.facts.repeats}
     if late:
         params["late"] = True
     if applied is Applied.HISTORY:

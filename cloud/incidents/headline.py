@@ -3,6 +3,7 @@
 from typing import Any
 
 from cloud.incidents.alarms import AlarmView, Evidence
+from rules.alarm import UNSTEADY_RULE
 from wire.alert import Hazard
 
 
@@ -26,7 +27,9 @@ def headline(hazard: Hazard, alarms: list[AlarmView], *, by_hand: str | None = N
     if lead is None:
         return {"code": "by_hand", "params": {"text": by_hand or ""}}
     if hazard is Hazard.DEVICE:
-        silent = {a.device for a in alarms if a.rule != "battery"}
+        if lead.rule == UNSTEADY_RULE:
+            return {"code": "unsteady", "params": {"count": len({a.device for a in alarms if a.rule == UNSTEADY_RULE})}}
+        silent = {a.device for a in alarms if a.rule not in {"battery", UNSTEADY_RULE}}
         code = "silence" if silent else "battery_low"
         return {"code": code, "params": {"count": len(silent or {a.device for a in alarms})}}
     return _figures(hazard, lead.evidence)

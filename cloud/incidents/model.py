@@ -43,7 +43,7 @@ class Incident(Base):
     acknowledged_by: Mapped[dict[str, Any] | None]
     owner: Mapped[dict[str, Any] | None]
     alert_count: Mapped[int] = mapped_column(default=0)
-    late: Mapped[bool] = mapped_column(default=False)  # every alert of it came late: history, nothing is sent out
+    late: Mapped[bool] = mapped_column(default=False)  # all its alerts late (history) or muted: nothing is sent out
     clock_from: Mapped[datetime]  # the running acknowledgement limit counts from here
     escalation_tier: Mapped[int] = mapped_column(default=0)
     exercise: Mapped[str | None] = mapped_column(String(64))

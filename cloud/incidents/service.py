@@ -111,14 +111,24 @@ async def latched_alarm(session: AsyncSession, incident: Incident, alarm_id: str
     Raises:
         Problem: 422 when it is not of this incident, 409 when there is nothing to reset, or the danger is not over.
     """
+    row = await alarm_of(session, incident, alarm_id)
+    facts = view_of(row).facts
+    if facts.active:
+        raise conflict("still-active", f"{row.device_name}: the condition still holds; reset when it is over.")
+    if not facts.latched:
+        raise conflict("not-latched", f"{row.device_name}: nothing to reset, it went back by itself.")
+    return row
+
+
+async def alarm_of(session: AsyncSession, incident: Incident, alarm_id: str) -> IncidentAlarm:
+    """The newest episode of an alarm of an incident.
+
+    Raises:
+        Problem: 422 when it is not of this incident.
+    """
     rows = [row for row in (await alarms_of(session, [incident.id]))[incident.id] if row.alarm_id == alarm_id]
     if not rows:
         raise invalid("alarm_id", f"'{alarm_id:.80}' is not an alarm of this incident", "take one from `alarms`")
-    facts = view_of(rows[-1]).facts
-    if facts.active:
-        raise conflict("still-active", f"{rows[-1].device_name}: the condition still holds; reset when it is over.")
-    if not facts.latched:
-        raise conflict("not-latched", f"{rows[-1].device_name}: nothing to reset, it went back by itself.")
     return rows[-1]
 
 

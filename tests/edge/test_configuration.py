@@ -218,7 +218,7 @@ def test_decisions_are_carried_out_once_never_late_and_reported(make_edge, cloud
     edge.kill()
     edge.start()
     until(lambda: edge.status()["configuration"]["revision"] == 9, "the list")
-    decision("dec_4", "shelve", until=at + timedelta(hours=1))
+    decision("dec_4", "shelve", until=at + timedelta(hours=1), note="steam in the bath")
     until(lambda: len(results()) == 4, "the fourth result")
     verbs = [alert.verb.value for alert in sorted(cloud.alerts, key=lambda alert: alert.revision)]
     assert verbs.count("acknowledged") == 1

@@ -11,6 +11,7 @@ from plain_rules import PlainRule
 from rules.columns import Columns
 from rules.declaration import parse
 from rules.engine import DeviceRules, Engine
+from rules.quality import Check
 from wire.alert import Hazard
 
 START = 1_780_000_000_000
@@ -115,6 +116,7 @@ def plain_changes(table, columns):
                 float(columns.value[index]),
                 bool(columns.flag[index] >= 3),
                 bool(columns.counted[index]),
+                columns.tests is not None and bool(columns.tests[index] & Check.SPIKE),
             )
             if answer:
                 device, exercise = channels[number]
@@ -157,6 +159,26 @@ def test_every_cut_of_a_stream_and_every_restart_decide_as_one_reading_at_a_time
             engine = fresh(table)
             engine.restore(journal)
             as_columns(engine, stream)
+    assert sorted(pieces, key=repr) == sorted(expected, key=repr)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    text=rules(),
+    stream=st.lists(READING, min_size=1, max_size=60),
+    unsure=st.lists(st.booleans(), min_size=60, max_size=60),
+    size=st.integers(1, 60),
+)
+def test_what_may_be_a_spike_ends_nothing_and_is_suspect_only_while_it_is_the_newest(text, stream, unsure, size):
+    table = devices({"rule": text}, 1.0)
+    engine = fresh(table)
+    columns = as_columns(engine, stream)
+    tests = np.where(unsure[: len(stream)], Check.SPIKE, 0).astype(np.uint16)
+    columns = columns._replace(tests=tests, clock=np.zeros(len(stream), dtype=np.bool_))
+    expected = plain_changes(table, columns)
+    pieces = []
+    for at in range(0, len(stream), size):
+        pieces += [told(change, at) for change in engine.step(columns.part(slice(at, at + size)))]
     assert sorted(pieces, key=repr) == sorted(expected, key=repr)
 
 

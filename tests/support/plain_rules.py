@@ -57,16 +57,19 @@ class PlainRule:
         part = max(window // PARTS, 1)
         if first_lane and not bad and (not self.kept or ts // part > self.kept[-1][0] // part):
             self.kept.append((ts, value))
+            self.kept = [each for each in self.kept if each[0] // part > ts // part - PARTS - 2]
         if rule.at_least is not None and value < rule.at_least:
             return -math.inf
-        for then, before in self.kept[-PARTS - 2 :]:
+        for then, before in self.kept:
             if then >= ts - window:
                 if (ts - then) * 2 < window:
                     return math.nan
                 return self.sign * ((value - before) / ((ts - then) / 60_000))
         return math.nan
 
-    def read(self, ts, value, bad=False, counted=True):
+    def read(self, ts, value, bad=False, counted=True, unsure=False):
+        self.lasting = bad  # what the next reading may confirm puts only itself in doubt
+        bad = bad or unsure
         if not math.isfinite(value):
             return None
         first_lane = counted and (self.newest is None or ts >= self.newest)
@@ -91,17 +94,17 @@ class PlainRule:
             high = signal >= self.sign * bound.enter
             low = signal < self.sign * bound.exit and not bad
             if high and not run.held:
-                run.held, run.held_ms, run.samples, run.doubt, run.met = True, 0, 1, bad, False
+                run.held, run.held_ms, run.samples, run.doubt, run.met = True, 0, 1, self.lasting, False
             elif low:
                 run.held = False
             elif run.held:
                 run.held_ms += elapsed
                 run.samples += high and fresh
-                run.doubt |= high and bad
+                run.doubt |= high and self.lasting
             enough = run.held_ms >= round(bound.hold_s * 1000) and run.samples >= bound.min_samples
             if high and enough and not run.met:
                 run.met = True
-                reached.append((level, run.doubt))
+                reached.append((level, run.doubt or bad))
             if low:
                 run.clear_ms = run.clear_ms + elapsed if run.low_run else 0
             run.low_run = low
@@ -131,14 +134,14 @@ class PlainRule:
             if low or broken:
                 run.late_held = False
             if high and not run.late_held:
-                run.late_held, run.late_met, run.late_doubt = True, False, bad
+                run.late_held, run.late_met, run.late_doubt = True, False, self.lasting
                 run.late_low = run.late_high = ts
                 run.late_samples = int(counted)
             elif run.late_held:
                 new = ts < run.late_low or ts > run.late_high
                 run.late_low, run.late_high = min(ts, run.late_low), max(ts, run.late_high)
                 run.late_samples += high and counted and new
-                run.late_doubt |= high and bad
+                run.late_doubt |= high and self.lasting
             if (
                 high
                 and not run.late_met
@@ -146,7 +149,7 @@ class PlainRule:
                 and max(run.late_samples, 1) >= bound.min_samples
             ):
                 run.late_met = True
-                reached.append((level, run.late_doubt))
+                reached.append((level, run.late_doubt or bad))
         if not reached:
             return None
         level, doubt = reached[-1]

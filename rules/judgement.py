@@ -1,0 +1,248 @@
+"""The condition machine over a batch: lanes, calm rows passed by, and the segmented scans of `rules.condition`."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rules import scan
+from rules.alone import judge_alone
+from rules.condition import (
+    CLEARED,
+    CLEARING,
+    DOUBT,
+    HELD,
+    LEVELS,
+    MANY,
+    MET,
+    NEVER,
+    Happening,
+    Rows,
+    Settings,
+    State,
+    emit,
+    is_quiet,
+)
+from rules.scan import Bools, Ints
+
+
+@dataclass(slots=True)
+class Calm:
+    """Which slots lie still: the many rows that only say that nothing happens are passed by on two comparisons."""
+
+    quiet: Bools  # by slot: `is_quiet` held after the last row, and nothing touched the slot since
+
+    def stirring(self, rows: Rows, ordered: Bools, settings: Settings, *, alone: bool) -> Bools:
+        """True for all rows of the slots that must be looked at."""
+        still = self.quiet[rows.slot] & ordered & (rows.signal < settings.below[rows.kind])
+        if alone or still.all():
+            return ~still
+        first = scan.firsts(rows.slot)
+        moved = np.logical_or.reduceat(~still, np.flatnonzero(first))
+        return np.asarray(moved[np.cumsum(first) - 1], dtype=np.bool_)
+
+
+def lanes(rows: Rows, state: State, *, alone: bool) -> Bools:
+    """True for rows of the first lane; notes the newest event time in the state."""
+    known = state.newest[rows.slot]
+    if alone:
+        ordered = rows.counted & (rows.ts >= known)
+        state.newest[rows.slot] = np.where(ordered, rows.ts, known)
+        return ordered
+    first = scan.firsts(rows.slot)
+    floor = np.where(known == NEVER, int(rows.ts.min()), known)
+    times = np.where(rows.counted, rows.ts, floor)
+    times = np.where(first, np.maximum(times, floor), times)
+    newest = scan.maximum_since(times, first)
+    ordered = rows.counted & (rows.ts >= newest)
+    last = scan.lasts(first)
+    any_counted = np.add.reduceat(rows.counted.astype(np.int64), np.flatnonzero(first)) > 0
+    update = np.flatnonzero(last)[any_counted]
+    state.newest[rows.slot[update]] = newest[update]
+    return ordered
+
+
+def judge(
+    rows: Rows, ordered: Bools, state: State, settings: Settings, calm: "Calm", *, alone: bool = False
+) -> list[Happening]:
+    """Carry the state over all rows; the happenings in order of arrival.
+
+    Args:
+        rows: sorted by slot, unless `alone`.
+        ordered: which of them are of the first lane.
+        state: moves on.
+        settings: by `rows.kind`.
+        calm: moves on.
+        alone: no slot stands twice.
+    """
+    useful = ~np.isnan(rows.signal)
+    if rows.bad.any():
+        useful &= ~rows.bad | (rows.signal >= settings.lowest[rows.kind])
+    if not useful.all():
+        rows, ordered = rows.only(useful), ordered[useful]
+    if len(rows.slot):
+        stirring = calm.stirring(rows, ordered, settings, alone=alone)
+        if not stirring.all():
+            still = rows.slot[~stirring]
+            if alone:
+                state.judged[still] = rows.ts[~stirring]
+            else:
+                last = scan.lasts(scan.firsts(still))
+                state.judged[still[last]] = rows.ts[~stirring][last]
+            rows, ordered = rows.only(stirring), ordered[stirring]
+    if not len(rows.slot):
+        return []
+    happenings: list[Happening] = []
+    if alone and ordered.all():
+        judge_alone(rows, state, settings, happenings)
+        calm.quiet[rows.slot] = is_quiet(state, settings, rows.slot, rows.kind)
+    else:
+        _judge_lanes(rows, ordered, state, settings, happenings, alone=alone)
+        first = np.ones(len(rows.slot), dtype=np.bool_) if alone else scan.firsts(rows.slot)
+        heads = rows.slot[first]
+        calm.quiet[heads] = is_quiet(state, settings, heads, rows.kind[first])
+    happenings.sort(key=lambda each: (each.row, each.slot, not each.leaves, each.rank if each.leaves else -each.rank))
+    return happenings
+
+
+def _judge_lanes(
+    rows: Rows, ordered: Bools, state: State, settings: Settings, happenings: list[Happening], *, alone: bool
+) -> None:
+    raised_before = None
+    if not ordered.all():
+        second = ~ordered
+        raised = _second_lane(rows.only(second), state, settings, happenings)
+        flags = np.zeros(len(rows.slot), dtype=np.int64)
+        flags[np.flatnonzero(second)[raised]] = 1
+        raised_before = np.cumsum(flags)[ordered]
+        rows = rows.only(ordered)
+    if alone and len(rows.slot):
+        judge_alone(rows, state, settings, happenings)
+    elif len(rows.slot):
+        _first_lane(rows, raised_before, state, settings, happenings)
+
+
+def _first_lane(
+    rows: Rows, raised_before: Ints | None, state: State, settings: Settings, happenings: list[Happening]
+) -> None:
+    slot = rows.slot
+    first = scan.firsts(slot)
+    last = scan.lasts(first)
+    segment = np.cumsum(first) - 1
+    heads, kind = slot[first], rows.kind[first]
+    before = scan.previous(rows.ts, first, state.judged[heads][segment])
+    fresh = rows.ts > before
+    elapsed = np.where(before == NEVER, 0, rows.ts - np.where(before == NEVER, 0, before))
+    elapsed = np.where(elapsed > settings.max_gap_ms[kind][segment], 0, elapsed)
+    on = state.rank[heads][segment] > 0
+    again = first & on
+    if raised_before is not None:
+        shifted = np.concatenate(([0], raised_before[:-1]))
+        again = again | (~first & (raised_before > shifted)) | (first & (raised_before > 0))
+    clear_hold_ms = settings.clear_ms[kind][segment]
+    leaving: list[tuple[int, Bools, Ints]] = []
+    for level in range(LEVELS):
+        enter = settings.enter[level, kind]
+        if np.isnan(enter).all():
+            continue
+        bits = state.bits[level, heads][segment]
+        high = rows.signal >= enter[segment]
+        low = (rows.signal < settings.exit[level, kind][segment]) & ~rows.bad
+        carried = (bits & HELD) != 0
+        hold_ms = settings.hold_ms[level, kind][segment]
+        # the hold
+        decided = high | low | first
+        held = np.where(high, True, np.where(low, False, carried))[scan.marked_before(decided)]
+        start = held & ~scan.previous(held, first, carried)
+        mark = start | first
+        held_ms = scan.sums_since(elapsed, mark, np.where(start, 0, state.run_ms[level, heads][segment] + elapsed))
+        sample = (high & (fresh | start)).astype(np.int64)
+        samples = scan.sums_since(
+            sample, mark, np.where(start, 1, state.samples[level, heads][segment].astype(np.int64) + sample)
+        )
+        dubious = (high & rows.bad & ~rows.unsure).astype(np.int64)
+        doubt = scan.sums_since(dubious, mark, np.where(start, dubious, ((bits & DOUBT) != 0) + dubious)) > 0
+        reached = high & (held_ms >= hold_ms) & (samples >= settings.min_samples[level, kind][segment])
+        reaching = reached.astype(np.int64)
+        times = scan.sums_since(reaching, mark, np.where(start, reaching, ((bits & MET) != 0) + reaching))
+        event = reached & (times == 1)
+        if event.any():
+            emit(happenings, rows, np.flatnonzero(event), level + 1, leaves=False, late=False, doubt=doubt | rows.bad,
+                 held_ms=held_ms, samples=samples)  # fmt: skip
+        since = np.where(start, rows.arrival, state.since[level, heads][segment])[scan.marked_before(mark)]
+        # the clear hold
+        clear_start = low & ~scan.previous(low, first, (bits & CLEARING) != 0)
+        clear_ms = scan.sums_since(
+            elapsed,
+            clear_start | first,
+            np.where(clear_start, 0, state.run_ms[level, heads][segment] + elapsed),
+        )
+        cleared = low & (clear_ms >= clear_hold_ms)
+        cleared_before = scan.previous(cleared, first, (bits & CLEARED) != 0)
+        leaving.append((level, cleared & (~cleared_before | again), clear_ms))
+        # what is carried on
+        run_ms = np.where(low, np.minimum(clear_ms, clear_hold_ms), 0)
+        state.run_ms[level, heads] = np.where(held, np.minimum(held_ms, hold_ms), run_ms)[last]
+        state.samples[level, heads] = np.where(held, np.minimum(samples, MANY), 0)[last]
+        state.since[level, heads] = np.where(held, since, 0)[last]
+        state.bits[level, heads] = (
+            held * HELD | (held & (times > 0)) * MET | (held & doubt) * DOUBT | low * CLEARING | cleared * CLEARED
+        )[last]
+    state.judged[heads] = rows.ts[last]
+    told = np.array([each.slot for each in happenings], dtype=np.int64)
+    watched = on | np.isin(heads, told)[segment]
+    if watched.any():
+        for level, event, clear_ms in leaving:
+            emit(happenings, rows, np.flatnonzero(event & watched), level + 1, leaves=True, late=False,
+                 doubt=rows.bad, held_ms=clear_ms, samples=np.zeros(len(slot), dtype=np.int64))  # fmt: skip
+
+
+def _second_lane(rows: Rows, state: State, settings: Settings, happenings: list[Happening]) -> Bools:
+    first = scan.firsts(rows.slot)
+    last = scan.lasts(first)
+    kind = rows.kind
+    end = state.late_rows(rows.slot[first])
+    at = end[np.cumsum(first) - 1]
+    late = state.late
+    before = scan.previous(rows.ts, first, late.late_at[at])
+    gap = (before == NEVER) | (np.abs(rows.ts - np.where(before == NEVER, rows.ts, before)) > settings.max_gap_ms[kind])
+    raised = np.zeros(len(rows.slot), dtype=np.bool_)
+    for level in range(LEVELS):
+        bits, low_so_far, high_so_far = late.bits[level, at], late.late_low[level, at], late.late_high[level, at]
+        high = rows.signal >= settings.enter[level, kind]
+        low = (rows.signal < settings.exit[level, kind]) & ~rows.bad
+        carried = ((bits & HELD) != 0) & ~gap
+        decided = high | low | first | gap
+        held = np.where(high, True, np.where(low | (gap & ~first), False, carried))[scan.marked_before(decided)]
+        start = held & (~scan.previous(held, first, carried) | gap)
+        mark = start | first
+        lowest = np.where(first & ~start, np.minimum(rows.ts, low_so_far), rows.ts)
+        highest = np.where(first & ~start, np.maximum(rows.ts, high_so_far), rows.ts)
+        # outside a run the bounds carried on are stale: keep them near, they are not read
+        outside = first & ~start & ~carried
+        lowest, highest = np.where(outside, rows.ts, lowest), np.where(outside, rows.ts, highest)
+        low_ts, high_ts = scan.minimum_since(lowest, mark), scan.maximum_since(highest, mark)
+        low_before = scan.previous(low_ts, first, low_so_far)
+        high_before = scan.previous(high_ts, first, high_so_far)
+        sample = (high & rows.counted & ((rows.ts < low_before) | (rows.ts > high_before) | start)).astype(np.int64)
+        samples = scan.sums_since(
+            sample, mark, np.where(start, sample, late.late_samples[level, at].astype(np.int64) + sample)
+        )
+        dubious = (high & rows.bad & ~rows.unsure).astype(np.int64)
+        doubt = scan.sums_since(dubious, mark, np.where(start, dubious, ((bits & DOUBT) != 0) + dubious)) > 0
+        reached = (
+            high
+            & (high_ts - low_ts >= settings.hold_ms[level, kind])
+            & (np.maximum(samples, 1) >= settings.min_samples[level, kind])
+        )
+        reaching = reached.astype(np.int64)
+        times = scan.sums_since(reaching, mark, np.where(start, reaching, ((bits & MET) != 0) + reaching))
+        event = reached & (times == 1)
+        raised |= event
+        emit(happenings, rows, np.flatnonzero(event), level + 1, leaves=False, late=True, doubt=doubt | rows.bad,
+             held_ms=high_ts - low_ts, samples=samples)  # fmt: skip
+        late.late_low[level, end] = np.where(held, low_ts, 0)[last]
+        late.late_high[level, end] = np.where(held, high_ts, 0)[last]
+        late.late_samples[level, end] = np.where(held, np.minimum(samples, MANY), 0)[last]
+        late.bits[level, end] = (held * HELD | (held & (times > 0)) * MET | (held & doubt) * DOUBT)[last]
+    late.late_at[end] = rows.ts[last]
+    return raised
