@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import secrets
+import signal
 import ssl
 import sys
 from collections.abc import Iterator
@@ -90,6 +91,7 @@ def try_(
     live = Live(_on_disk(chosen, folder, parameter))
     topics = [topic] if topic or opener is None else opener.source.filters
     listening = Listening(live, address, topics, opener, fport, count, as_json=as_json)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job is started with it ignored
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(listening.run(seconds))
     if live.messages == 0:
