@@ -23,6 +23,7 @@ RULES: dict[str, Any] = {
         "clear_hold_s": 8,
         "latch": False,
         "max_gap_s": 60,
+        "max_verify_delay_s": 600,  # a busy machine takes long to start a killed agent, five times as long here
     }
 }
 
