@@ -30,16 +30,9 @@ def read_profile(file: Path) -> Profile:
     Raises:
         ProfileError: with all its problems.
     """
-    try:
-        size = file.stat().st_size
-        if size > MAX_FILE_BYTES:
-            fix = f"a profile has at most {MAX_FILE_BYTES // 1024} KiB"
-            raise ProfileError(Problem(str(file), None, "", f"the file has {size} bytes", fix))
-        text = file.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise ProfileError(Problem(str(file), None, "", f"is not UTF-8 text: {error}", "save it as UTF-8")) from None
-    except OSError as error:
-        raise ProfileError(Problem(str(file), None, "", f"cannot be read: {error.strerror}")) from None
+    text, problem = yaml_source.text_of(file, "a profile", MAX_FILE_BYTES)
+    if problem is not None:
+        raise ProfileError(problem)
     return parse_profile(text, str(file))
 
 

@@ -5,6 +5,7 @@ Plain scalars follow the YAML 1.2 core schema. Whatever YAML 1.1 and 1.2 read di
 """
 
 import math
+import pathlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -42,6 +43,26 @@ class Source:
         while path and path not in self.lines:
             path = path[:-1]
         return self.lines.get(path)
+
+
+def text_of(file: pathlib.Path, what: str, most_bytes: int) -> tuple[str, Problem | None]:
+    """The text of a file of bounded size, or why it cannot be had.
+
+    Args:
+        file: to read.
+        what: how messages call it, as "a profile".
+        most_bytes: longer files are not read.
+    """
+    try:
+        size = file.stat().st_size
+        if size > most_bytes:
+            fix = f"{what} has at most {most_bytes // 1024} KiB"
+            return "", Problem(str(file), None, "", f"the file has {size} bytes", fix)
+        return file.read_text(encoding="utf-8"), None
+    except UnicodeDecodeError as error:
+        return "", Problem(str(file), None, "", f"is not UTF-8 text: {error}", "save it as UTF-8")
+    except OSError as error:
+        return "", Problem(str(file), None, "", f"cannot be read: {error.strerror}")
 
 
 def read(text: str, file: str) -> Source:

@@ -45,15 +45,9 @@ def read_source(file: Path) -> SourceDocument:
     Raises:
         SourceFileError: with all its problems.
     """
-    try:
-        if (size := file.stat().st_size) > MAX_FILE_BYTES:
-            fix = f"a source has at most {MAX_FILE_BYTES // 1024} KiB"
-            raise SourceFileError(Problem(str(file), None, "", f"the file has {size} bytes", fix))
-        text = file.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise SourceFileError(Problem(str(file), None, "", f"is not UTF-8 text: {error}", "save it as UTF-8")) from None
-    except OSError as error:
-        raise SourceFileError(Problem(str(file), None, "", f"cannot be read: {error.strerror}")) from None
+    text, problem = yaml_source.text_of(file, "a source", MAX_FILE_BYTES)
+    if problem is not None:
+        raise SourceFileError(problem)
     return parse_source(text, str(file))
 
 
