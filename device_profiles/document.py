@@ -176,10 +176,9 @@ class CodecFrame(TimedFrame, Ported):
     records: TextRecords | None = None
 
 
-class RecordPlace(Written):
-    """Where a point stands in a record, and what differs from the point itself; the rest is taken from it."""
+class Differences(Written):
+    """What is otherwise at a further place of a point; the rest is taken from the point itself."""
 
-    at: Byte = Field(0, description="Byte offset inside the record.")
     type: BinaryType | None = None
     size: Size | None = None
     order: Order | None = None
@@ -191,6 +190,12 @@ class RecordPlace(Written):
     scale: float | None = None
     offset: float | None = None
     map: dict[str, float | str] | None = None
+
+
+class RecordPlace(Differences):
+    """Where a point stands in a record, and what differs from the point itself; the rest is taken from it."""
+
+    at: Byte = Field(0, description="Byte offset inside the record.")
     when: "When | list[When] | None" = Field(default=None, description="`at` counts inside the record.")
 
 
@@ -311,22 +316,11 @@ class When(Written):
     equals: int | list[int] | None = Field(None, description="Default: anything but 0, as for a bit of the mask.")
 
 
-class AlsoPlace(Written):
+class AlsoPlace(Differences):
     """Another place where the same point may stand; what is not written here is as at the first place."""
 
     at: Register | None = None
     tag: Hex | list[Hex] | None = None
-    type: BinaryType | None = None
-    size: Size | None = None
-    order: Order | None = None
-    mask: Mask | None = None
-    shift: Shift | None = None
-    sign: Sign | None = None
-    missing: list[int | float | str] | None = None
-    bias: int | None = None
-    scale: float | None = None
-    offset: float | None = None
-    map: dict[str, float | str] | None = None
     when: When | list[When] | None = None
     group: Annotated[int, Field(ge=0, le=31)] | None = None
     optional: bool | None = None
