@@ -118,16 +118,16 @@ class StandInCloud:
                 found[entry.exercise, entry.device, entry.point, ts] += 1
         return found
 
-    def late(self) -> set[str]:
-        """Devices of which a reading came after a newer one: blocks come in the order of judgement."""
+    def late(self) -> dict[str, int]:
+        """By device, by how much a reading came after a newer one, ms: blocks come in the order of judgement."""
         newest: dict[tuple, int] = {}
-        found = set()
+        found: dict[str, int] = {}
         for block in self.of(Type.TELEMETRY_RECORDED):
             for number, ts in zip(block.series, block.ts, strict=True):
                 series = block.table[number]
                 key = series.exercise, series.device, series.point
                 if ts < newest.get(key, ts):
-                    found.add(series.device)
+                    found[series.device] = max(found.get(series.device, 0), newest[key] - ts)
                 newest[key] = max(ts, newest.get(key, ts))
         return found
 

@@ -49,6 +49,8 @@ def by_the_rules_alone() -> Counter[Episode]:
     return found
 
 
+LATE_MS = 20_000
+"""What an agent that died had not acknowledged may come back after newer readings: within four wall seconds here."""
 KILLS = ((20, "edge"), (40, "broker"), (60, "cloud"), (80, "edge"))  # scenario second, victim
 
 
@@ -101,4 +103,9 @@ def run_load(stack: Stack) -> Counter[Episode]:
 def test_episodes_are_those_of_an_undisturbed_run(stack: Stack) -> None:
     wanted = by_the_rules_alone()
     assert sum(wanted.values()) > DEVICES  # most devices alarm, many twice
-    assert run_load(stack) == wanted
+    got = run_load(stack)
+    lost, added = sorted((wanted - got).elements()), sorted((got - wanted).elements())
+    assert len(lost) == len(added), f"not told: {lost}; told beside: {added}"
+    for one, other in zip(lost, added, strict=True):
+        assert one[:2] == other[:2], f"not told: {lost}; told beside: {added}"
+        assert abs(one[2] - other[2]) <= LATE_MS, f"{one} opened at {other[2]}"
