@@ -17,7 +17,9 @@ log = logging.getLogger(__name__)
 LOOK_S = 2.0
 TRIES_MS = 10 * 60_000
 
-Publish = Callable[[str, bytes], bool]
+PUBLISH_S = 5.0
+
+Publish = Callable[[str, bytes], "asyncio.Future[bytes] | None"]
 
 
 class LocalNotifier:
@@ -28,7 +30,7 @@ class LocalNotifier:
     Args:
         settings: the `[local]` section.
         journal: where alerts wait.
-        publish: sends an MQTT command; False while there is no broker.
+        publish: sends an MQTT command, done when the broker has it; None while there is none.
     """
 
     def __init__(self, settings: LocalSection, journal: Journal, publish: Publish) -> None:
@@ -51,7 +53,7 @@ class LocalNotifier:
         if self._settings.webhook_url:
             outcomes.append(await self._webhook(http, alert))
         if self._settings.command_topic:
-            outcomes.append("published" if self._publish(self._settings.command_topic, alert.data) else "no broker")
+            outcomes.append(await self._command(self._settings.command_topic, alert.data))
         told = any(outcome in {"delivered", "published"} for outcome in outcomes)
         if outcomes and not told and now_ms() - alert.born_ms < TRIES_MS:
             self.last_outcome = ", ".join(outcomes)
@@ -62,6 +64,17 @@ class LocalNotifier:
         self.last_outcome = outcome
         LOCAL_NOTICES.labels(outcome="told" if told else "recorded").inc()
         log.warning("alert %s is not committed in the cloud; local notice: %s", alert.id, outcome)
+
+    async def _command(self, topic: str, payload: bytes) -> str:
+        taken = self._publish(topic, payload)
+        if taken is None:
+            return "no broker"
+        try:
+            async with asyncio.timeout(PUBLISH_S):
+                await taken
+        except (TimeoutError, ConnectionError):
+            return "no answer of the broker"
+        return "published"
 
     async def _webhook(self, http: httpx.AsyncClient, alert: Waiting) -> str:
         try:

@@ -1,4 +1,4 @@
-"""gmqtt's traps, one test each, against a peer that can do what they need; and the promises of the intake."""
+"""The promises of the intake, against a peer that can do what no real broker does on demand."""
 
 import asyncio
 import contextlib
@@ -19,6 +19,9 @@ class Intake:
         self.messages: list[Arrived] = []
         self.commits: list[asyncio.Future] = []
 
+    def __call__(self, message: Arrived) -> asyncio.Future:
+        return self.put(message)
+
     def put(self, message: Arrived) -> asyncio.Future:
         self.messages.append(message)
         self.commits.append(asyncio.get_running_loop().create_future())
@@ -33,7 +36,7 @@ class Intake:
 @contextlib.asynccontextmanager
 async def running(broker: ScriptedBroker, username: str = ""):
     intake = Intake()
-    ingest = Ingest(lambda: Credential(broker.url, username, "pw" if username else ""), "edge-1", intake.put)
+    ingest = Ingest(lambda: Credential(broker.url, username, "pw" if username else ""), "edge-1", intake)
     task = asyncio.create_task(ingest.run())
     try:
         yield ingest, intake
@@ -171,3 +174,60 @@ async def test_flags_and_qos_0_come_through():
             (b"b", 0, False, False),
         ]
         assert connection.acknowledged == []
+
+
+async def test_one_commit_is_acknowledged_in_one_piece_and_in_order():
+    async with ScriptedBroker() as broker, running(broker) as (_, intake):
+        shared = [asyncio.get_running_loop().create_future() for _ in range(2)]
+        put = intake.put
+
+        def in_two(message):
+            put(message)
+            return shared[len(intake.messages) > 3]
+
+        intake.put = in_two
+        connection = await broker.connection(0)
+        for number in range(1, 6):
+            connection.publish(number, "sensors/s/d/telemetry", b"{}", qos=1)
+        await intake.have(5)
+        shared[1].set_result(None)
+        await settle()
+        assert connection.acknowledged == [4, 5]
+        shared[0].set_result(None)
+        await settle()
+        assert connection.acknowledged == [4, 5, 1, 2, 3]
+
+
+async def test_what_is_not_mqtt_ends_the_connection_and_the_next_one_works():
+    async with ScriptedBroker() as broker, running(broker) as (ingest, intake):
+        first = await broker.connection(0)
+        first.writer.write(b"\x36\x05\x00\x01a\x00\x01")
+        second = await broker.connection(1)
+        second.publish(1, "sensors/s/d/telemetry", b"{}")
+        await intake.have(1)
+        assert ingest.connections == 2
+
+
+async def test_a_broker_that_hangs_is_noticed(monkeypatch):
+    monkeypatch.setattr(module, "KEEPALIVE_S", 0.05)
+    async with ScriptedBroker() as broker:
+        broker.answers_pings = False
+        async with running(broker):
+            await broker.connection(1)
+
+
+async def test_a_command_is_done_when_the_broker_has_it():
+    async with ScriptedBroker() as broker, running(broker) as (ingest, _):
+        connection = await broker.connection(0)
+        async with asyncio.timeout(5):
+            await ingest.connected.wait()
+        taken = ingest.publish("sensors/s/siren/command", b"on")
+        assert taken is not None
+        async with asyncio.timeout(5):
+            await taken
+        assert connection.commands == [("sensors/s/siren/command", b"on")]
+        connection.drop()
+        async with asyncio.timeout(5):
+            while ingest.connected.is_set():  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+        assert ingest.publish("sensors/s/siren/command", b"on") is None

@@ -15,6 +15,7 @@ class Connection:
     clean_session: bool = True
     client_id: str = ""
     acknowledged: list[int] = field(default_factory=list)
+    commands: list[tuple[str, bytes]] = field(default_factory=list)
     subscribed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def publish(self, packet_id: int, topic: str, payload: bytes, *, dup: bool = False, qos: int = 1) -> None:
@@ -43,6 +44,7 @@ class ScriptedBroker:
     def __init__(self) -> None:
         self.codes: list[int | None] = []
         self.grant = 1
+        self.answers_pings = True
         self.connections: list[Connection] = []
         self.attempts = 0
         self.url = ""
@@ -90,7 +92,11 @@ class ScriptedBroker:
                     connection.subscribed.set()
                 elif kind >> 4 == 4:
                     connection.acknowledged.append(int.from_bytes(body, "big"))
-                elif kind >> 4 == 12:
+                elif kind >> 4 == 3:
+                    size = int.from_bytes(body[:2], "big")
+                    connection.commands.append((body[2 : 2 + size].decode(), body[4 + size :]))
+                    writer.write(b"\x40\x02" + body[2 + size : 4 + size])
+                elif kind >> 4 == 12 and self.answers_pings:
                     writer.write(b"\xd0\x00")
 
     @staticmethod
