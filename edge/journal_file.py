@@ -7,13 +7,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from edge.journal_room import Room
 from edge.lane import Depth, Lane, Loss, Outgoing, Stored, Transaction, Waiting
-from edge.metrics import JOURNAL_BYTES, JOURNAL_EVENTS, JOURNAL_LOST
 from wire.time import now_ms
 
 log = logging.getLogger(__name__)
 
-VERSION = 1
+VERSION = 2
 _WAITING = "SELECT position, id, lane, type, data, born_ms, exercise FROM outgoing"
 
 
@@ -28,14 +28,10 @@ class JournalFile:
         self, path: Path, *, telemetry_bytes: int, state_events: int, kept_keys: int, keep_alarms: int | None
     ) -> None:
         self._path = path
-        self._telemetry_bytes = telemetry_bytes
-        self._state_events = state_events
         self._kept_keys = kept_keys
-        self._keep_alarms = keep_alarms
         self._connection: sqlite3.Connection | None = None
         self._full: bool | None = None
-        self._events = dict.fromkeys(Lane, 0)
-        self._bytes = dict.fromkeys(Lane, 0)
+        self._room = Room(telemetry_bytes, state_events, keep_alarms)
         self._key_rows: list[tuple[int, int]] = []  # batch, keys in it
         self._key_total = 0
         self.set_aside_as: Path | None = None
@@ -85,8 +81,7 @@ class JournalFile:
         for step in range(version + 1, VERSION + 1):
             script = files("edge").joinpath("schema", f"v{step}.sql").read_text()
             db.executescript(f"BEGIN;\n{script}\nPRAGMA user_version={step};\nCOMMIT;")
-        for lane, events, size in db.execute("SELECT lane, count(*), sum(length(data)) FROM outgoing GROUP BY lane"):
-            self._events[Lane(lane)], self._bytes[Lane(lane)] = events, size
+        self._room.recount(db)
         self._key_rows = [(row, size // 8) for row, size in db.execute("SELECT batch, length(keys) FROM accepted")]
         self._key_total = sum(count for _, count in self._key_rows)
         return Stored(
@@ -102,7 +97,7 @@ class JournalFile:
         if transaction.full != self._full:
             db.execute(f"PRAGMA synchronous={'FULL' if transaction.full else 'NORMAL'}")
             self._full = transaction.full
-        before = dict(self._events), dict(self._bytes), list(self._key_rows), self._key_total
+        before = list(self._key_rows), self._key_total
         db.execute("BEGIN IMMEDIATE")
         try:
             self._write(db, transaction)
@@ -110,7 +105,8 @@ class JournalFile:
         except BaseException:
             if db.in_transaction:
                 db.execute("ROLLBACK")
-            self._events, self._bytes, self._key_rows, self._key_total = before
+            self._key_rows, self._key_total = before
+            self._room.recount(db)
             raise
 
     def _write(self, db: sqlite3.Connection, transaction: Transaction) -> None:
@@ -159,7 +155,7 @@ class JournalFile:
                 f"DELETE FROM outgoing WHERE replaces IN ({marks}) RETURNING lane, length(data)",  # noqa: S608
                 some,
             ).fetchall():
-                self._count(Lane(row[0]), -1, -row[1])
+                self._room.count(Lane(row[0]), -1, -row[1])
         newest = {event.replaces or event.id: event for event in events}
         for event in newest.values():
             cursor = db.execute(
@@ -178,47 +174,8 @@ class JournalFile:
                 ),
             )
             if cursor.rowcount:
-                self._count(event.lane, 1, len(event.data))
-        self._bound(db)
-
-    def _bound(self, db: sqlite3.Connection) -> None:
-        excess = self._bytes[Lane.TELEMETRY] - self._telemetry_bytes
-        if excess > 0:
-            # A twentieth more than needed, so that a full lane does not delete at every batch.
-            self._drop(db, Lane.TELEMETRY, excess + self._telemetry_bytes // 20, by_bytes=True)
-        excess = self._events[Lane.STATE] - self._state_events
-        if excess > 0:
-            self._drop(db, Lane.STATE, excess + self._state_events // 20, by_bytes=False)
-        if self._keep_alarms is not None and self._events[Lane.ALARM] > self._keep_alarms * 21 // 20:
-            self._drop(db, Lane.ALARM, self._events[Lane.ALARM] - self._keep_alarms, by_bytes=False)
-
-    def _drop(self, db: sqlite3.Connection, lane: Lane, amount: int, *, by_bytes: bool) -> None:
-        taken = events = items = first = last = upto = size = 0
-        for position, born, count, length in db.execute(
-            "SELECT position, born_ms, items, length(data) FROM outgoing WHERE lane = ? ORDER BY position", (int(lane),)
-        ):
-            first = min(first or born, born)
-            last, upto = max(last, born), position
-            events, items, size = events + 1, items + count, size + length
-            taken += length if by_bytes else 1
-            if taken >= amount:
-                break
-        db.execute("DELETE FROM outgoing WHERE lane = ? AND position <= ?", (int(lane), upto))
-        self._count(lane, -events, -size)
-        if lane is Lane.ALARM:
-            return  # the log of an edge without a cloud: nothing is lost that anyone waits for
-        db.execute(
-            "INSERT INTO loss (lane, events, items, first_ms, last_ms, at_ms, reason) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (int(lane), events, items, first, last, now_ms(), "lane full"),
-        )
-        db.execute("DELETE FROM loss WHERE position <= (SELECT max(position) FROM loss) - 1000")
-        JOURNAL_LOST.labels(lane=lane.name.lower()).inc(events)
-
-    def _count(self, lane: Lane, events: int, size: int) -> None:
-        self._events[lane] += events
-        self._bytes[lane] += size
-        JOURNAL_EVENTS.labels(lane=lane.name.lower()).set(self._events[lane])
-        JOURNAL_BYTES.labels(lane=lane.name.lower()).set(self._bytes[lane])
+                self._room.count(event.lane, 1, len(event.data))
+        self._room.make(db)
 
     def waiting(self, lanes: tuple[Lane, ...], most_events: int, most_bytes: int) -> list[Waiting]:
         """See `Journal.waiting`."""
@@ -233,6 +190,8 @@ class JournalFile:
                 if found and size > most_bytes:
                     return found
                 found.append(_waiting(row))
+                if lane is Lane.TELEMETRY:
+                    self._room.handed = max(self._room.handed, row[0])
             if len(found) >= most_events:
                 break
         return found
@@ -256,20 +215,13 @@ class JournalFile:
                 for row in db.execute(
                     "DELETE FROM outgoing WHERE id = ? RETURNING lane, length(data)", (identity,)
                 ).fetchall():
-                    self._count(Lane(row[0]), -1, -row[1])
+                    self._room.count(Lane(row[0]), -1, -row[1])
             db.execute("COMMIT")
         except BaseException:
             if db.in_transaction:
                 db.execute("ROLLBACK")
-            self._recount()
+            self._room.recount(db)
             raise
-
-    def _recount(self) -> None:
-        self._events, self._bytes = dict.fromkeys(Lane, 0), dict.fromkeys(Lane, 0)
-        for lane, events, size in self._db.execute(
-            "SELECT lane, count(*), sum(length(data)) FROM outgoing GROUP BY lane"
-        ):
-            self._events[Lane(lane)], self._bytes[Lane(lane)] = events, size
 
     def overdue(self, before_ms: int) -> list[Waiting]:
         """See `Journal.overdue`."""
@@ -291,7 +243,7 @@ class JournalFile:
     def depth(self) -> Depth:
         """See `Journal.depth`."""
         oldest = self._db.execute("SELECT min(born_ms) FROM outgoing").fetchone()[0]
-        return Depth(dict(self._events), dict(self._bytes), oldest)
+        return Depth(dict(self._room.events), dict(self._room.bytes), oldest)
 
     def losses(self, since_ms: int) -> list[Loss]:
         """See `Journal.losses`."""
