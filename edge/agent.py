@@ -31,6 +31,7 @@ from edge.judge import Judge
 from edge.lane import Lane, Outgoing, Transaction
 from edge.local_notice import LocalNotifier
 from edge.metrics import REVISION
+from edge.service_manager import ServiceManager
 from edge.settings import Settings, SettingsError, host_port, load
 from edge.status import StatusServer
 from edge.supervise import supervise
@@ -44,6 +45,7 @@ from wire.topics import EXERCISE_FILTER, REAL_FILTER
 
 log = logging.getLogger(__name__)
 
+WORKS_S = 15.0
 TICK_S = 1.0
 REPORT_S = 5.0
 CANCEL_AGAIN_S = 1.0
@@ -103,6 +105,8 @@ class Agent:
         if cloud is not None:
             self._http = uplink.client(cloud)
             self.uplink = Uplink(cloud, settings.edge.id, self.journal, self._http, self.clock.cloud_said)
+        self._service = ServiceManager()
+        self._ticked = 0.0  # loop time of the last tick that was committed
         self.ready = asyncio.Event()
         self._say = asyncio.Event()  # a heartbeat is wanted now
 
@@ -148,9 +152,12 @@ class Agent:
                 task("heartbeat", self._heartbeat)
             cleanup.push_async_callback(_cancel, tasks)  # first of all: whoever restarts what is being stopped
             self._write_run_file()
+            task("service manager", lambda: self._service.run(self._works, self.problems))
             self.ready.set()
+            self._service.say("READY=1")
             log.info("edge %s runs; broker %s, status %s", self._settings.edge.id, self.broker_url, self.status.url)
             await stop.wait()
+            self._service.say("STOPPING=1")
             log.info("stopping")
 
     @property
@@ -208,8 +215,13 @@ class Agent:
                 self.judge.tick(transaction, deaf=not self.ingest.connected.is_set())
 
             await self.batcher.between(tick)
+            self._ticked = loop.time()
             due = max(due + TICK_S, loop.time() + TICK_S / 10)
             await asyncio.sleep(due - loop.time())
+
+    def _works(self) -> bool:
+        """Whether ticks get through; a journal that says why it cannot write would not be mended by a restart."""
+        return asyncio.get_running_loop().time() - self._ticked < WORKS_S or bool(self.batcher.last_error)
 
     async def _keep_announcements(self, foreign: Foreign) -> None:
         """Write down what sources taught, some time after it changed."""
