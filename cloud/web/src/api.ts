@@ -1,5 +1,6 @@
 /** The one door to the cloud: plain fetch against /api/v1 of the host that served this page. */
 import { serverTime } from "./clock";
+import type { Effective, Preview, RuleLayer } from "./preview/types";
 import type {
   Assignment, Credentials, Device, Drill, Edge, Fault, Found, ImportResult, Incident, Listed, Outcome, Person, Profile, Proposals, Rejection, Scenario,
   Session, Site, Source, Summary, Task, Telemetry, TimelineItem,
@@ -161,6 +162,11 @@ export const api = {
     return Array.isArray(body) ? body : body.items;
   },
   rejections: (values: { device?: string; edge?: string } = {}) => get<Listed<Rejection>>(`/rejections${query(values)}`),
+
+  effectiveRules: (device: string) => get<Effective>(`/rulebook/devices/${id(device)}`),
+  ruleLayer: (scope: string, place: string) => get<RuleLayer>(`/rulebook/layers/${id(scope)}/${id(place)}`),
+  startPreview: (body: Record<string, unknown>) => post<Preview>("/rulebook/preview", body),
+  preview: (preview: string) => get<Preview>(`/rulebook/preview/${id(preview)}`),
 
   scenarios: async (): Promise<Scenario[]> => {
     const body = await get<Scenario[] | Listed<Scenario>>("/drills/scenarios");

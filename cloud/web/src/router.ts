@@ -15,6 +15,7 @@ const routes: RouteRecordRaw[] = [
   { path: "/console/:incident?", name: "console", component: () => import("./screens/DutyConsole.vue"), meta: { roles: ["duty_officer", "administrator"] } },
   { path: "/phone", name: "phone", component: () => import("./screens/PhoneTask.vue"), meta: { roles: ["responder"] } },
   { path: "/registry/:view(found)?", name: "registry", component: () => import("./screens/DeviceRegistry.vue"), meta: { roles: ["property_manager", "administrator"] } },
+  { path: "/preview", name: "preview", component: () => import("./screens/RulePreview.vue"), meta: { roles: ["duty_officer", "property_manager", "administrator"] } },
   { path: "/drills/:drill?", name: "drills", component: () => import("./screens/DrillRoom.vue"), meta: { roles: ["trainer", "administrator"] } },
   { path: "/:rest(.*)*", redirect: "/" },
 ];
