@@ -26,7 +26,7 @@ from cloud.telemetry.store import TelemetryStore
 
 __all__ = ["DOMAINS", "Services", "create_app", "load_models", "services_of"]
 
-DOMAINS = ("people", "registry", "telemetry", "feed", "intake", "incidents", "dispatch", "notify", "drills")
+DOMAINS = ("people", "registry", "telemetry", "feed", "intake", "incidents", "dispatch", "notify", "drills", "rulebook")
 """Folders that may hold model.py, api.py (`router`), service.py and background.py (`async background(services)`)."""
 PREFIX = "/api/v1"
 _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.2, 10.0
@@ -115,6 +115,8 @@ def create_services(settings: Settings) -> Services:
 def create_app(settings: Settings) -> FastAPI:
     """The application. The database must stand at the newest migration (`cloud.migrations.upgrade`)."""
     load_models()
+    from cloud.rulebook import preview_api
+
     app = FastAPI(
         title="Shouwang cloud",
         version="1",
@@ -128,6 +130,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.services = create_services(settings)
     problems.install(app)
     api = APIRouter(prefix=PREFIX)
+    api.include_router(preview_api.router)  # before those that take any word in its place
     for _, module in _modules("api"):
         api.include_router(module.router)
     app.include_router(api)

@@ -459,6 +459,9 @@ class ProfileDocument(Written):
     points: Annotated[dict[Name, PointDocument], Field(min_length=1)]
     states: dict[Name, StateDocument] = {}
     rules: dict[Name, dict[str, Any] | None] = Field({}, description="Over the rules of the hazard's family.")
+    quality: dict[Name, dict[str, Any] | None] = Field(
+        {}, description="By point, over the quality tests of the hazard's family; null takes a point's tests away."
+    )
     maintenance: Maintenance = Maintenance()
     examples: Annotated[list[ExampleDocument], Field(min_length=1)]
 

@@ -68,6 +68,7 @@ class Profile:
     file: str
     document: ProfileDocument = field(repr=False)
     formulas: tuple[tuple[int, Formula], ...] = field(repr=False, default=())
+    quality: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)  # by point, over the family's tests
 
     @property
     def frame(self) -> str:

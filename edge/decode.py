@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -16,19 +17,21 @@ from edge.foreign import ForeignTopic
 from edge.rejections import Rejections
 from edge.sources import Row, Source, Sources, Status, Stray
 from rules.columns import Columns
-from rules.quality import assess
+from rules.quality import Check
 from wire.quality import Quality
 from wire.report import Reason
 
 FRESH_CADENCES = 3
 FRESH_LEAST_MS = 30_000
+CLOCK_AGAIN_MS = 3_600_000
+"""A clock that stays wrong is told again after so long."""
 _REASONS = {"too_large": Reason.TOO_LARGE}
 _TEACHING = frozenset({"announce", "join", "ignored"})
 _SILENT_PROBLEMS = frozenset({ProblemCode.NOTHING_KNOWN})
 
 
 class Decoded(NamedTuple):
-    """A batch as columns, `columns.channel` holding series numbers of `Sources`."""
+    """A batch as columns as they came, not assessed; `columns.channel` holds series numbers of `Sources`."""
 
     columns: Columns
     wall: npt.NDArray[np.int64]  # wall time of arrival of each reading
@@ -37,6 +40,9 @@ class Decoded(NamedTuple):
     heard: dict[Row, int]  # rows that gave a sign of life, with the wall time
     wordless: list[Row]  # those of them whose message held no reading
     gone: set[Row]  # rows whose last word in the batch was that they are offline
+    pace: npt.NDArray[np.float64] | None  # how fast the timeline of each reading runs; None: none is faster than real
+    of: npt.NDArray[np.int64]  # which of the origins each reading is of
+    origins: Sequence[tuple[Arrived, Row]]
 
 
 class _Gathered:
@@ -53,8 +59,8 @@ class _Gathered:
         self.counted: list[bool] = []
         self.history: list[bool] = []
         self.past: list[bool] = []
-        self.message: list[Arrived] = []
-        self.row: list[Row] = []
+        self.fast: dict[int, float] = {}  # by index, the pace of timelines that run faster than real
+        self.origins: list[tuple[Arrived, Row]] = []
         self.heard: dict[Row, int] = {}
         self.gone: set[Row] = set()
 
@@ -91,8 +97,9 @@ class _Gathered:
         *, counted: bool, history: bool, past: bool = False,
     ) -> None:  # fmt: skip
         """One instant of one device."""
-        self.message.append(message)
-        self.row.append(row)
+        if row.clock.segments and (pace := row.clock.rate(message.arrival_ms)) > 1:
+            self.fast[len(self.ts)] = pace
+        self.origins.append((message, row))
         self.series.append(row.series)
         self.values.extend(values)
         self.width.append(len(values))
@@ -122,6 +129,9 @@ class Reader:
         self._accepted = accepted
         self._rejections = rejections
         self._max_payload_bytes = max_payload_bytes
+        self._wrong_clocks: WeakKeyDictionary[Row, int] = (
+            WeakKeyDictionary()
+        )  # whose clock is wrong now, and when that was told
 
     def read(self, messages: Sequence[Arrived]) -> Decoded | None:
         """Columns of a batch in order of arrival; None when nothing of it is a reading."""
@@ -144,12 +154,14 @@ class Reader:
                 gathered.decode(message, source.row, message.payload)
         for message, row, envelope, decoded in gathered.decoded():
             self._reading(message, row, envelope, decoded, gathered)
-        if not gathered.message:
-            heard = gathered.heard
-            return (
-                Decoded(_NOTHING, _NO_INTS, _NO_BOOLS, _NO_BOOLS, heard, list(heard), gathered.gone) if heard else None
-            )
-        return self._columns(gathered)
+        if gathered.origins:
+            return self._columns(gathered)
+        if not gathered.heard:
+            return None
+        return Decoded(
+            _NOTHING, _NO_INTS, _NO_BOOLS, _NO_BOOLS, gathered.heard, list(gathered.heard), gathered.gone, None,
+            _NO_INTS, (),
+        )  # fmt: skip
 
     def _refuse(
         self, message: Arrived, reason: Reason, detail: str, device: str | None, point: str | None = None
@@ -311,16 +323,17 @@ class Reader:
             self._not_finite(gathered, columns, of, finite)
             columns = Columns(*(column[finite] if column is not None else None for column in columns))  # type: ignore[arg-type]
             of = of[finite]
-        columns = assess(columns, self._sources.lowest, self._sources.highest)
-        assert columns.clock is not None
-        if columns.clock.any():
-            self._clock(gathered, of[columns.clock])
         wall = np.array(gathered.wall, dtype=np.int64)[of]
         history = np.array(gathered.history, dtype=np.bool_)[of]
-        speaking = {gathered.row[index] for index in np.unique(of).tolist()}
+        speaking = {gathered.origins[index][1] for index in np.unique(of).tolist()}
         wordless = [row for row in gathered.heard if row not in speaking]
         past = np.array(gathered.past, dtype=np.bool_)[of]
-        return Decoded(columns, wall, history, past, gathered.heard, wordless, gathered.gone)
+        pace = None
+        if gathered.fast:
+            pace = np.array([gathered.fast.get(index, 1.0) for index in range(len(width))])[of]
+        return Decoded(
+            columns, wall, history, past, gathered.heard, wordless, gathered.gone, pace, of, gathered.origins
+        )  # fmt: skip
 
     def _not_finite(
         self, gathered: _Gathered, columns: Columns, of: npt.NDArray[np.int64], finite: npt.NDArray[np.bool_]
@@ -330,15 +343,38 @@ class Reader:
             value = gathered.values[index]
             if value is None:
                 continue
-            message, row = gathered.message[of[index]], gathered.row[of[index]]
+            message, row = gathered.origins[of[index]]
             point = self._sources.series[int(columns.channel[index])].point
             self._refuse(message, Reason.NOT_FINITE, f"{point} is {value}", row.device.id, point)
 
-    def _clock(self, gathered: _Gathered, which: npt.NDArray[np.int64]) -> None:
-        for index in np.unique(which).tolist():
-            message, row = gathered.message[index], gathered.row[index]
-            ahead = (gathered.ts[index] - gathered.arrival[index]) / 1000
-            detail = f"its time is {ahead:+.0f} s from its arrival; judged by arrival, flagged"
+    def tell_clocks(self, decoded: Decoded, assessed: Columns) -> None:
+        """Wrong clocks, into the side table: when one begins, and once an hour while it lasts.
+
+        Args:
+            decoded: what `read` gave.
+            assessed: its columns with the quality tests, in the same order.
+        """
+        assert assessed.clock is not None
+        assert assessed.tests is not None
+        wrong = np.flatnonzero(assessed.clock)
+        if not len(wrong) and not self._wrong_clocks:
+            return
+        first: dict[int, int] = {}
+        for reading, origin in zip(wrong.tolist(), decoded.of[wrong].tolist(), strict=True):
+            first.setdefault(origin, reading)
+        if self._wrong_clocks:
+            for origin in np.unique(decoded.of[~decoded.history & ~decoded.past]).tolist():
+                if origin not in first:
+                    self._wrong_clocks.pop(decoded.origins[origin][1], None)
+        for origin, reading in first.items():
+            message, row = decoded.origins[origin]
+            told = self._wrong_clocks.get(row)
+            if told is not None and message.arrival_ms - told < CLOCK_AGAIN_MS:
+                continue
+            self._wrong_clocks[row] = message.arrival_ms
+            off = int(decoded.columns.ts[reading] - decoded.columns.arrival[reading]) / 1000
+            zone = ", as a wrong time zone has it" if assessed.tests[reading] & Check.ZONE else ""
+            detail = f"its time is {off:+.0f} s from its arrival{zone}; judged by arrival, flagged"
             self._refuse(message, Reason.CLOCK, detail, row.device.id)
 
 

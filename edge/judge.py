@@ -19,7 +19,8 @@ from edge.metrics import BLIND, DECISIONS, READINGS, UNREADABLE
 from edge.rejections import Rejections
 from edge.sources import Row, Sources
 from edge.table import Device, Table
-from rules.columns import Change
+from rules import quality
+from rules.columns import Change, Columns
 from rules.engine import DeviceRules, Engine
 from wire.alert import Verb
 from wire.configuration import Decision, DecisionReport
@@ -204,18 +205,36 @@ class Judge:
             live = ~decoded.history
             newest = live & ~decoded.past
             self.sources.newest[series[newest]] = decoded.columns.value[newest]
-            self._channels()
-            columns = decoded.columns._replace(channel=self._channel[series])
-            if not live.all():
-                columns = columns._replace(channel=np.where(live, columns.channel, np.int32(-1)))
+            columns = self._assess(decoded, live)
+            self.reader.tell_clocks(decoded, columns)
             self.readings += len(series)
             READINGS.inc(len(series))
             self._apply(self.engine.step(columns), decoded.wall, at, into)
             if self._telemetry:
-                self._blocks(decoded, at, into)
+                self._blocks(series, columns, at, into)
         for row in decoded.wordless:
             arrival = row.clock.scenario(decoded.heard[row])
             self._apply(self.engine.seen(row.device.id, arrival, row.exercise), None, at, into)
+
+    def _assess(self, decoded: Decoded, live: npt.NDArray[np.bool_]) -> Columns:
+        """The batch with engine channels, flags and tests, once and in order; what is not live has channel -1.
+
+        History moves no memory of the tests: of it only range and clock are looked at.
+        """
+        self._channels()
+        series = decoded.columns.channel
+        columns = decoded.columns._replace(channel=self._channel[series])
+        if live.all():
+            return self.engine.assess(columns, decoded.pace)
+        columns = columns._replace(channel=np.where(live, columns.channel, np.int32(-1)))
+        columns = self.engine.assess(columns, decoded.pace)
+        assert columns.tests is not None
+        low, high = self.sources.lowest, self.sources.highest
+        alone = quality.assess(decoded.columns, low, high)
+        tests = quality.first_bits(decoded.columns, alone, low, high)
+        return columns._replace(
+            flag=np.where(live, columns.flag, alone.flag), tests=np.where(live, columns.tests, tests)
+        )
 
     def _apply(self, changes: Iterable[Change], wall: npt.NDArray[np.int64] | None, at: int, into: Transaction) -> None:
         for change in changes:
@@ -244,10 +263,10 @@ class Judge:
             ]
             self._channel = np.concatenate([self._channel, np.array(fresh, dtype=np.int32)])
 
-    def _blocks(self, decoded: Decoded, at: int, into: Transaction) -> None:
-        """Every reading goes up: one block for what is real, one for each exercise."""
-        columns = decoded.columns
-        used, index = np.unique(columns.channel, return_inverse=True)
+    def _blocks(self, of: npt.NDArray[np.int32], columns: Columns, at: int, into: Transaction) -> None:
+        """Every reading goes up: one block for what is real, one for each exercise. `of`: series of each reading."""
+        assert columns.tests is not None
+        used, index = np.unique(of, return_inverse=True)
         table = [self.sources.series[number] for number in used.tolist()]
         exercises = {series.exercise for series in table}
         for exercise in exercises:
@@ -265,6 +284,7 @@ class Judge:
                 columns.ts[rows].tolist(),
                 columns.value[rows].tolist(),
                 columns.flag[rows].tolist(),
+                columns.tests[rows].tolist() if columns.tests[rows].any() else [],
             )
             self._number += 1
             into.events.append(
@@ -362,4 +382,12 @@ def _rules(device: Device) -> DeviceRules:
         valid={point.name: point.valid for point in points if point.valid is not None},
         cadence_s=device.cadence_s,
         timeline=device.config.timeline,
+        quality=device.quality if device.config.enabled else {},
+        groups=_groups(device),
     )
+
+
+def _groups(device: Device) -> dict[str, str]:
+    config = device.config
+    places = {"site": config.site, "building": config.building, "zone": config.zone}
+    return {scope: name for scope, name in places.items() if name}

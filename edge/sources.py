@@ -22,7 +22,7 @@ MOST_TOPICS = 200_000
 MOST_UNKNOWN_EXERCISES = 16
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class Row:
     """One device as it lives on one timeline: real, or in one exercise."""
 

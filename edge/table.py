@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -10,9 +10,11 @@ from device_profiles.decoder import Decoder
 from device_profiles.error import ProfileError
 from device_profiles.library import Library
 from device_profiles.profile import Profile
-from rules.declaration import DeclarationError, Rule, resolve
+from rules import layers
+from rules.declaration import DeclarationError, Rule
+from rules.quality_declaration import Limits
 from wire.alert import Hazard
-from wire.configuration import DeviceConfig, DrillConfig, EdgeDocument
+from wire.configuration import DeviceConfig, DrillConfig, EdgeDocument, RuleLayer
 from wire.time import REAL, Timeline
 from wire.topics import is_identifier
 
@@ -35,6 +37,8 @@ class Device:
     hazard: Hazard
     cadence_s: float
     rules: Mapping[str, Rule]
+    quality: Mapping[str, Limits] = field(default_factory=dict)  # by point
+    layers: tuple[RuleLayer, ...] = ()  # of its places, the widest first
 
     @property
     def id(self) -> str:
@@ -77,8 +81,9 @@ class Compiler:
     def __init__(self, library: Library) -> None:
         self._library = library
         self._decoders: dict[tuple[str, tuple[tuple[str, float], ...]], Decoder] = {}
-        self._rules: dict[tuple[str, str, str], Mapping[str, Rule]] = {}
+        self._rules: dict[tuple[str, ...], tuple[Mapping[str, Rule], Mapping[str, Limits]]] = {}
         self._devices: dict[str, Device] = {}
+        self._texts: dict[tuple[str, str], str] = {}  # of the layers, by scope and place
 
     def compile(self, document: EdgeDocument) -> Table:
         """A table of a document.
@@ -96,15 +101,22 @@ class Compiler:
             if not is_identifier(drill.id):
                 problems.append(f"drill '{drill.id}': not an identifier")
             drills[drill.id] = drill
+        places: dict[tuple[str, str], RuleLayer] = {}
+        for layer in document.layers:
+            if (layer.scope, layer.id) in places:
+                problems.append(f"layer {layer.scope} '{layer.id}': stands twice")
+            places[layer.scope, layer.id] = layer
+        self._texts = {place: _text([place, layer.rules, layer.quality]) for place, layer in places.items()}
         devices: dict[str, Device] = {}
         for config in document.devices:
             if config.id in devices:
                 problems.append(f"device '{config.id}': stands twice")
                 continue
             known = self._devices.get(config.id)
-            if known is None or known.config != config:
+            over = _layers_of(config, places) if places else ()
+            if known is None or known.config != config or known.layers != over:
                 try:
-                    known = self._device(config)
+                    known = self._device(config, over)
                 except (ProfileError, DeclarationError, ValueError) as error:
                     problems.append(f"device '{config.id}': {error}")
                     continue
@@ -116,7 +128,7 @@ class Compiler:
         self._devices = devices
         return Table(document, devices, timelines, drills)
 
-    def _device(self, config: DeviceConfig) -> Device:
+    def _device(self, config: DeviceConfig, over: tuple[RuleLayer, ...]) -> Device:
         for key in ("id", "site"):
             if not is_identifier(getattr(config, key)):
                 raise ValueError(f"{key} '{getattr(config, key)}' is not an identifier")
@@ -125,7 +137,8 @@ class Compiler:
         profile = self._library[config.profile]
         hazard = config.hazard or profile.hazard
         decoder = self._decoder(profile, config.parameters)
-        return Device(config, decoder, hazard, profile.cadence_s, self._resolve(profile, hazard, config.rules))
+        rules, quality = self._resolve(profile, hazard, over, config)
+        return Device(config, decoder, hazard, profile.cadence_s, rules, quality, over)
 
     def _decoder(self, profile: Profile, parameters: Mapping[str, float]) -> Decoder:
         used = {parameter.name for parameter in profile.parameters}
@@ -135,13 +148,29 @@ class Compiler:
         return self._decoders[key]
 
     def _resolve(
-        self, profile: Profile, hazard: Hazard, overrides: Mapping[str, Mapping[str, object] | None]
-    ) -> Mapping[str, Rule]:
-        key = (profile.name, hazard.value, json.dumps(overrides, sort_keys=True, default=str))
+        self, profile: Profile, hazard: Hazard, over: tuple[RuleLayer, ...], config: DeviceConfig
+    ) -> tuple[Mapping[str, Rule], Mapping[str, Limits]]:
+        own = _text([config.rules, config.quality])
+        key = (profile.name, hazard.value, own, *(self._texts[layer.scope, layer.id] for layer in over))
         if key not in self._rules:
             points = [point.name for point in profile.points]
-            self._rules[key] = resolve(hazard, points, profile.cadence_s, profile.rules, overrides)
+            model = layers.Model(hazard, points, profile.cadence_s, profile.rules, profile.quality)
+            shared = [layers.Layer(f"{layer.scope} '{layer.id}'", layer.rules, layer.quality) for layer in over]
+            self._rules[key] = layers.resolve(model, shared, layers.Layer("", config.rules, config.quality))
         return self._rules[key]
+
+
+def _text(said: object) -> str:
+    """The same for what says the same."""
+    return json.dumps(said, sort_keys=True, default=str)
+
+
+def _layers_of(config: DeviceConfig, places: Mapping[tuple[str, str], RuleLayer]) -> tuple[RuleLayer, ...]:
+    """The layers that lie over a device, the widest first."""
+    named = (("site", config.site), ("building", config.building), ("zone", config.zone))
+    return tuple(
+        layer for scope, name in named if name is not None and (layer := places.get((scope, name))) is not None
+    )
 
 
 def changed(document: EdgeDocument, *, revision: int, kind: str, key: str, value: bytes | None) -> EdgeDocument:
@@ -160,6 +189,11 @@ def changed(document: EdgeDocument, *, revision: int, kind: str, key: str, value
         if value is not None:
             timelines.append(msgspec.json.decode(value, type=Timeline))
         return msgspec.structs.replace(document, revision=revision, timelines=timelines)
+    if kind == "layer":
+        over = [layer for layer in document.layers if f"{layer.scope}:{layer.id}" != key]
+        if value is not None:
+            over.append(msgspec.json.decode(value, type=RuleLayer))
+        return msgspec.structs.replace(document, revision=revision, layers=over)
     if kind == "drill":
         drills = [drill for drill in document.drills if drill.id != key]
         if value is not None:

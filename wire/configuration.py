@@ -35,6 +35,21 @@ class DeviceConfig(msgspec.Struct, frozen=True, kw_only=True):
     maintenance_until: datetime | None = None  # rules suppressed by `maintenance` are, until then; wall time
 
 
+class RuleLayer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a place says of the rules and tests of all devices in it: over the profile's, under the device's own.
+
+    Layers lie over each other site, building, zone. What does not fit a device (the rule of another family, a point
+    that it does not have) is passed over there.
+    """
+
+    scope: Literal["site", "building", "zone"]
+    id: str  # of the site, building or zone
+    site: str
+    rules: dict[str, dict[str, Any] | None] = {}  # None takes a rule away
+    quality: dict[str, dict[str, Any] | None] = {}  # by point; None takes its tests away
+    revision: int = 0  # of this layer, rising by one with each change
+
+
 class DrillConfig(msgspec.Struct, frozen=True, kw_only=True):
     """A drill that the cloud issued; its exercise id is known for good, its clock only while it runs."""
 
@@ -81,13 +96,17 @@ class EdgeDocument(msgspec.Struct, frozen=True, kw_only=True):
     timelines: list[Timeline] = []
     drills: list[DrillConfig] = []
     decisions: list[Decision] = []  # pending ones
+    layers: list[RuleLayer] = []  # of the sites that its devices are at
 
 
 class EdgeChange(msgspec.Struct, frozen=True, kw_only=True):
-    """One step of the watch. `value` is None for a deletion; its type follows `kind`."""
+    """One step of the watch. `value` is None for a deletion; its type follows `kind`.
+
+    The key of a layer is `<scope>:<id>`, as `zone:wh-7-s1-3f`.
+    """
 
     revision: int
-    kind: Literal["device", "timeline", "drill", "decision"]
+    kind: Literal["device", "timeline", "drill", "decision", "layer"]
     key: str
     value: _RawOrNone = None
 

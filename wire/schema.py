@@ -27,6 +27,7 @@ CONTENTS: dict[str, tuple[str, tuple[type, ...]]] = {
             configuration.EdgeDocument,
             configuration.EdgeChange,
             configuration.DeviceConfig,
+            configuration.RuleLayer,
             configuration.DrillConfig,
             configuration.Decision,
             configuration.DecisionReport,

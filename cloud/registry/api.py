@@ -22,6 +22,8 @@ from cloud.registry import (
     gateways_api,
     import_table,
     imports,
+    layers,
+    maintenance_api,
     places,
     service,
     views,
@@ -34,6 +36,7 @@ router = APIRouter(tags=["registry"])
 router.include_router(edge_api.router)
 router.include_router(gateways_api.router)
 router.include_router(found_api.router)
+router.include_router(maintenance_api.router)
 Shared = Annotated[Services, Depends(services_of)]
 AnyPerson = Annotated[Person, Depends(require(*EVERYONE))]
 Staff = Annotated[Person, Depends(require(*STAFF))]
@@ -64,8 +67,13 @@ class DeviceIn(BaseModel):
     rules: Annotated[
         dict[_Key, dict[str, Any] | None], Field(max_length=50, description="Over the profile's; null takes one away")
     ] = {}
+    quality: Annotated[
+        dict[_Key, dict[str, Any] | None] | None,
+        Field(max_length=50, description="Tests by point, over the profile's; left out or null: as they are"),
+    ] = None
     timeline: _Key = REAL
     enabled: bool = True
+    why: Annotated[str, Field(max_length=500, description="Reason of other rules or tests; kept with them")] = ""
 
 
 class NewDeviceIn(DeviceIn):
@@ -115,6 +123,10 @@ class DeviceOut(BaseModel):
     address: str | None
     parameters: dict[str, float]
     rules: dict[str, dict[str, Any] | None]
+    quality: dict[str, dict[str, Any] | None]
+    maintenance_until: datetime | None = Field(description="Somebody works on it until then; past: nobody does")
+    maintenance_by: str | None
+    maintenance_why: str | None
     timeline: str
     enabled: bool
     registered_at: datetime
@@ -136,6 +148,7 @@ class NewestValue(BaseModel):
     ts: int = Field(description="Event time, epoch ms, on the device's timeline")
     value: float | None
     flag: int
+    tests: str = Field("", description="Quality tests that spoke of it, by comma")
 
 
 class DeviceDetail(DeviceOut):
@@ -243,13 +256,16 @@ async def register_device(new: NewDeviceIn, person: Keeper, services: Shared, re
     response.headers["Cache-Control"] = "no-store"
     async with services.db.transaction() as session:
         await _check_site(session, person, new.site_id)
-        device, secret = await service.register(session, _new(new.id, new), now=services.now())
+        device, secret = await service.register(
+            session, _new(new.id, new, {}), now=services.now(), by=layers.Author(person.id, person.name, new.why)
+        )
         out = _out(device, None, await places.of_zone(session, device.zone_id))
     return Registered(device=out, mqtt=_mqtt(device, secret))
 
 
-def _new(device_id: str, given: DeviceIn) -> service.NewDevice:
-    fields = given.model_dump(exclude={"id"})
+def _new(device_id: str, given: DeviceIn, quality: dict[str, Any]) -> service.NewDevice:
+    fields = given.model_dump(exclude={"id", "why"})
+    fields["quality"] = quality if given.quality is None else given.quality
     profile = checks.profile_of(given.profile)
     fields["profile"] = profile.name if profile else given.profile
     fields["address"] = addresses.in_form(given.address)
@@ -338,9 +354,10 @@ async def get_device(device_id: Id, person: Staff, services: Shared) -> DeviceDe
 async def change_device(device_id: Id, given: DeviceIn, person: Keeper, services: Shared) -> DeviceOut:
     """Replaces what a person says of it; its timeline and password stay."""
     async with services.db.transaction() as session:
-        await _own_device(session, person, device_id)
+        standing = await _own_device(session, person, device_id)
         await _check_site(session, person, given.site_id)
-        device = await service.change(session, _new(device_id, given), now=services.now())
+        new, by = _new(device_id, given, standing.quality or {}), layers.Author(person.id, person.name, given.why)
+        device = await service.change(session, new, now=services.now(), by=by)
         return DeviceOut.model_validate(await service.device_out(session, device))
 
 

@@ -1,14 +1,18 @@
 """Whether a profile, its parameters and its rules fit together: asks the profile library and the rules."""
 
+import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 from cloud.problems import ProblemError
 from device_profiles.library import Library
 from device_profiles.profile import Profile
-from rules import declaration
+from rules import declaration, easing
+from rules import layers as rule_layers
+from rules.kinds.smoke_fusion import NOMINAL_DB_M
+from wire.configuration import RuleLayer
 
 _log = logging.getLogger(__name__)
 
@@ -31,28 +35,63 @@ def hazard_of(name: str) -> str | None:
     return str(profile.hazard) if profile else None
 
 
+Declarations = Mapping[str, Mapping[str, Any] | None]
+
+
+def model_of(profile: Profile) -> rule_layers.Model:
+    """A profile as the layers of rules lie on it."""
+    points = [point.name for point in profile.points]
+    return rule_layers.Model(profile.hazard, points, profile.cadence_s, profile.rules, profile.quality)
+
+
+def shared_of(over: Sequence[RuleLayer]) -> list[rule_layers.Layer]:
+    """Layers of places as the rules take them."""
+    return [rule_layers.Layer(f"{one.scope} '{one.id}'", one.rules, one.quality) for one in over]
+
+
+def resolved(
+    profile: Profile, rules: Declarations, quality: Declarations | None = None, over: Sequence[RuleLayer] = ()
+) -> Mapping[str, declaration.Rule]:
+    """The rules of a device with its layers; devices that are alike are resolved once.
+
+    Raises:
+        DeclarationError: as `rules.layers.resolve`.
+    """
+    said = [[(f"{one.scope} '{one.id}'", one.rules, one.quality) for one in over], rules, quality or {}]
+    return _resolved(profile.name, json.dumps(said))  # not msgspec: a NaN must stay one, and be refused
+
+
+@lru_cache(maxsize=512)
+def _resolved(name: str, said: str) -> Mapping[str, declaration.Rule]:
+    over, rules, quality = json.loads(said)
+    shared, own = [rule_layers.Layer(*one) for one in over], rule_layers.Layer("device", rules, quality)
+    return rule_layers.resolve(model_of(library()[name]), shared, own)[0]
+
+
 def faults_of_model(
-    name: str, parameters: Mapping[str, float], rules: Mapping[str, Mapping[str, Any] | None]
+    name: str,
+    parameters: Mapping[str, float],
+    rules: Declarations,
+    quality: Declarations | None = None,
+    over: Sequence[RuleLayer] = (),
 ) -> list[ProblemError]:
-    """What is wrong with a profile's name, parameters, or rule overrides."""
+    """What is wrong with a profile's name, parameters, rules or tests, with the layers of its places under them."""
     profile = profile_of(name)
     if profile is None:
         what, fix = f"there is no profile '{name:.120}'", "take one of GET /profiles"
         return [ProblemError(where="profile", what=what, fix=fix, code="no_profile", params={"value": name[:120]})]
     faults: list[ProblemError] = []
     known = {parameter.name: parameter.default for parameter in profile.parameters}
-    resolved: Mapping[str, declaration.Rule] = {}
-    points = [point.name for point in profile.points]
+    found: Mapping[str, declaration.Rule] = {}
     try:
-        resolved = declaration.resolve(profile.hazard, points, profile.cadence_s, profile.rules, rules)
+        found = resolved(profile, rules, quality, over)
     except declaration.DeclarationError as error:
-        what = error.problem[:300]
-        faults.append(
-            ProblemError(
-                where=f"rules.{error.where}", what=what, fix="see docs/rules.md", code="rule", params={"problem": what}
-            )
-        )
-    references = {rule.reference for rule in resolved.values() if rule.reference}
+        what, fix = error.problem[:300], "see docs/rules.md"
+        if isinstance(error, rule_layers.LayerError):
+            what, fix = f"{what} (it is said by {error.layer})", "correct the rules of that place first"
+        where = error.where if error.where.startswith("quality.") else f"rules.{error.where}"
+        faults.append(ProblemError(where=where, what=what, fix=fix, code="rule", params={"problem": what}))
+    references = {rule.reference for rule in found.values() if rule.reference}
     for parameter in sorted(parameters.keys() - known.keys() - references):
         names = ", ".join(sorted(known.keys() | references)) or "none"
         what, params = f"profile {name} has no such parameter", {"profile": name, "known": names}
@@ -66,6 +105,15 @@ def faults_of_model(
         ProblemError(where=key, what=what, fix="give a number", code="parameter_missing", params={"profile": name})
         for key in sorted(missing)
     ]
+
+
+def eased(name: str, rules: Declarations, over: Sequence[RuleLayer] = ()) -> list[dict[str, Any]]:
+    """Where a device's rules, judged before, call later than those of its model."""
+    profile = profile_of(name)
+    if profile is None:
+        return []
+    now = resolved(profile, rules, over=over)
+    return [one.as_dict() for one in easing.eased(resolved(profile, {}), now)]
 
 
 def cadence_s(name: str) -> float | None:
@@ -87,26 +135,41 @@ def main_point(name: str) -> str | None:
         return None
     points = [point.name for point in profile.points]
     rules = declaration.resolve(profile.hazard, points, profile.cadence_s, profile.rules)
-    judged = [rule.point for rule in rules.values() if rule.hazard == profile.hazard and rule.kind == "level"]
+    judged = [rule.point for rule in rules.values() if rule.hazard == profile.hazard and rule.point is not None]
     return next((point for point in points if point in judged), points[0])
 
 
 def thresholds(
-    name: str, parameters: Mapping[str, float], rules: Mapping[str, Mapping[str, Any] | None], point: str
+    name: str, parameters: Mapping[str, float], rules: Declarations, point: str, over: Sequence[RuleLayer] = ()
 ) -> list[tuple[str, float, str, str]]:
-    """(level, value in the point's unit, rule, direction) of every level rule on a point."""
+    """(level, value in the point's unit, rule, direction) of every rule on a point whose thresholds can be drawn."""
     profile = profile_of(name)
     if profile is None:
         return []
-    points = [one.name for one in profile.points]
     found: list[tuple[str, float, str, str]] = []
-    for rule in declaration.resolve(profile.hazard, points, profile.cadence_s, profile.rules, rules).values():
-        if rule.kind != "level" or rule.point != point:
-            continue
-        base = parameters.get(rule.reference) if rule.reference else None
-        if rule.reference and base is None:
+    for rule in resolved(profile, rules, over=over).values():
+        if rule.point != point:
             continue
         for level, bound in rule.levels.items():
-            value = bound.enter if base is None else base * (1 + bound.enter / 100)
-            found.append((str(level), value, rule.id, rule.direction))
+            value = _drawn(rule, bound.enter, parameters)
+            if value is not None:
+                found.append((str(level), value, rule.id, rule.direction))
     return found
+
+
+_BY_SMOKE_ALONE = 3.0
+"""So far the signal of `smoke_fusion` is a matter of smoke alone; beyond it wants heat or gas."""
+
+
+def _drawn(rule: declaration.Rule, enter: float, parameters: Mapping[str, float]) -> float | None:
+    """Where a threshold lies in the unit of the judged point; None where its signal is of another sort."""
+    percent_of = {"level": rule.reference, "frequency": "baseline_frequency_hz"}.get(rule.kind)
+    if percent_of is not None:
+        base = parameters.get(percent_of)
+        return None if base is None else base * (1 + enter / 100)
+    if rule.kind in {"level", "ponding"} or (rule.kind == "residual" and rule.options.against == "zero"):
+        return enter
+    if rule.kind == "smoke_fusion" and enter <= _BY_SMOKE_ALONE:
+        alarm = parameters.get("alarm_threshold_db_m", NOMINAL_DB_M)
+        return alarm / 3 + enter * 2 * alarm / 3
+    return None

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import bcrypt
 import msgspec
@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloud.feed import service as feed
 from cloud.problems import Problem, ProblemError, not_found
-from cloud.registry import addresses, checks, places, timelines
+from cloud.registry import addresses, checks, layers, places, timelines
 from cloud.registry import found as found_devices
-from cloud.registry.downlink import config, enter, push
+from cloud.registry.downlink import config, enter, introduce, push
 from cloud.registry.model import Device, DeviceState, Edge, Site, Zone
 from wire.time import REAL
 from wire.topics import is_identifier
@@ -35,6 +35,7 @@ class NewDevice(msgspec.Struct, frozen=True, kw_only=True):
     address: str | None = None  # `<source>:<address>`, normalised; None = native
     parameters: dict[str, float] = {}
     rules: dict[str, dict[str, Any] | None] = {}
+    quality: dict[str, dict[str, Any] | None] = {}
     timeline: str = REAL
     enabled: bool = True
 
@@ -55,8 +56,13 @@ async def addressed(session: AsyncSession) -> Addressed:
     return {(edge, address): device for edge, address, device in await session.execute(query) if address}
 
 
-async def faults_of(session: AsyncSession, device: NewDevice, *, among: Addressed | None = None) -> list[ProblemError]:
-    """Everything that is wrong with a device as given; nothing is written. `among` saves asking for its address."""
+async def faults_of(
+    session: AsyncSession, device: NewDevice, *, among: Addressed | None = None, book: layers.Book | None = None
+) -> list[ProblemError]:
+    """Everything that is wrong with a device as given; nothing is written.
+
+    `among` saves asking for its address, `book` for the layers of its site.
+    """
     faults: list[ProblemError] = []
     if not is_identifier(device.id):
         what, fix = f"'{device.id:.80}' is not an id", "letters, digits, '-', '_', at most 64"
@@ -79,7 +85,10 @@ async def faults_of(session: AsyncSession, device: NewDevice, *, among: Addresse
         faults.append(_fault("timeline", "no_timeline", what, "an administrator sets it", value=device.timeline[:80]))
     if device.address is not None:
         faults += await _faults_of_address(session, device, among)
-    return faults + checks.faults_of_model(device.profile, device.parameters, device.rules)
+    if book is None:
+        book = await layers.book(session, [device.site_id])
+    over = layers.over(book, device.site_id, zone)
+    return faults + checks.faults_of_model(device.profile, device.parameters, device.rules, device.quality, over)
 
 
 async def _faults_of_address(session: AsyncSession, device: NewDevice, among: Addressed | None) -> list[ProblemError]:
@@ -110,7 +119,9 @@ def _id_taken(device_id: str, detail: str) -> Problem:
     return Problem(409, "id-taken", detail, errors=[fault])
 
 
-async def register(session: AsyncSession, new: NewDevice, *, now: datetime) -> tuple[Device, str]:
+async def register(
+    session: AsyncSession, new: NewDevice, *, now: datetime, by: layers.Author = layers.NOBODY
+) -> tuple[Device, str]:
     """Register a device and tell its edge; returns it with its password, which is kept nowhere.
 
     Raises:
@@ -127,6 +138,8 @@ async def register(session: AsyncSession, new: NewDevice, *, now: datetime) -> t
     device.hazard = checks.hazard_of(new.profile)
     session.add(device)
     await session.flush()
+    await _note_rules(session, device, None, by, now)
+    await introduce(session, device.edge_id, device.site_id, [device.id])
     await _tell(session, device)
     await found_devices.forget(session, [(device.edge_id, device.address)])
     return device, secret
@@ -166,6 +179,9 @@ async def register_all(
     zones = {zone.id: zone for zone in await session.scalars(select(Zone))}
     sites = {site.id: site for site in await session.scalars(select(Site))}
     places_of = await places.of_zones(session, {new.zone_id for new in judged})
+    for edge_id, site_id in sorted({(device.edge_id, device.site_id) for device, _ in registered}):
+        news = [device.id for device, _ in registered if (device.edge_id, device.site_id) == (edge_id, site_id)]
+        await introduce(session, edge_id, site_id, news)
     for device, _ in registered:
         await enter(session, device.edge_id, "device", device.id, config(device, zones.get(device.zone_id)))
         await feed.enter(
@@ -186,14 +202,16 @@ async def standing(session: AsyncSession, ids: Sequence[str]) -> dict[str, Devic
     return found
 
 
-async def change(session: AsyncSession, new: NewDevice, *, now: datetime) -> Device:
+async def change(session: AsyncSession, new: NewDevice, *, now: datetime, by: layers.Author = layers.NOBODY) -> Device:
     """Change a device and tell its edge (both edges when it moves). Its timeline never changes.
+
+    Other rules or tests than before are a revision of the device's own layer.
 
     Raises:
         Problem: 404, 422 with every fault, 409 for another timeline.
     """
     await feed.hold(session)
-    device = await session.get(Device, new.id)
+    device = await session.get(Device, new.id, populate_existing=True)
     if device is None:
         raise not_found("device", new.id)
     if new.timeline != device.timeline:
@@ -203,16 +221,53 @@ async def change(session: AsyncSession, new: NewDevice, *, now: datetime) -> Dev
     if faults:
         raise Problem(422, "invalid", "The device cannot be changed so.", errors=faults)
     moved_from = device.edge_id if device.edge_id != new.edge_id else None
+    before, stayed = layers.content(device), (device.edge_id, device.site_id) == (new.edge_id, new.site_id)
     for key, value in msgspec.structs.asdict(new).items():
         setattr(device, key, value)
     device.hazard = checks.hazard_of(new.profile)
     device.updated_at = now
     await session.flush()
+    await _note_rules(session, device, before, by, now)
     if moved_from:
         await push(session, moved_from, "device", device.id, None)
+    if not stayed:
+        await introduce(session, device.edge_id, device.site_id, [device.id])
     await _tell(session, device)
     await found_devices.forget(session, [(device.edge_id, device.address)])
     return device
+
+
+async def set_rules(
+    session: AsyncSession,
+    device: Device,
+    content: Mapping[str, Any],
+    *,
+    by: layers.Author,
+    now: datetime,
+    act: Literal["put", "revert", "delete"] = "put",
+    eased: Sequence[Mapping[str, Any]] = (),
+) -> int:
+    """A device's own rules and tests, judged before; returns the revision of its edge's configuration."""
+    before = layers.content(device)
+    device.rules, device.quality, device.updated_at = dict(content["rules"]), dict(content["quality"]), now
+    await session.flush()
+    await layers.record(
+        session, "device", device.id, device.site_id, act=act, before=before, after=layers.content(device), by=by,
+        now=now, eased=eased,
+    )  # fmt: skip
+    return await _tell(session, device)
+
+
+async def _note_rules(
+    session: AsyncSession, device: Device, before: dict[str, Any] | None, by: layers.Author, now: datetime
+) -> None:
+    after = layers.content(device)
+    if after != (before or {"rules": {}, "quality": {}}):
+        eased = checks.eased(device.profile, device.rules, await layers.over_device(session, device))
+        await layers.record(
+            session, "device", device.id, device.site_id, act="put", before=before, after=after, by=by, now=now,
+            eased=eased,
+        )  # fmt: skip
 
 
 async def renew_credential(session: AsyncSession, device_id: str, *, now: datetime) -> tuple[Device, str]:
@@ -254,14 +309,21 @@ async def remove(session: AsyncSession, device_id: str) -> None:
     )  # fmt: skip
 
 
-async def _tell(session: AsyncSession, device: Device) -> None:
-    await push(session, device.edge_id, "device", device.id, config(device, await session.get(Zone, device.zone_id)))
+async def retell(session: AsyncSession, device: Device) -> int:
+    """Tell a device's edge and the feed what it is now; returns the revision of the edge's configuration."""
+    return await _tell(session, device)
+
+
+async def _tell(session: AsyncSession, device: Device) -> int:
+    zone = await session.get(Zone, device.zone_id)
+    revision = await push(session, device.edge_id, "device", device.id, config(device, zone))
     site = await session.get(Site, device.site_id)
     value = await device_out(session, device)
     await feed.append(
         session, kind="registry", key=device.id, value=value, exercise=None, site=device.site_id,
         grid_path=site.grid_path if site else None,
     )  # fmt: skip
+    return revision
 
 
 async def device_out(session: AsyncSession, device: Device, state: DeviceState | None = None) -> dict[str, Any]:
@@ -284,6 +346,10 @@ def device_json(device: Device, state: DeviceState | None, place: places.Place |
         "address": device.address,
         "parameters": device.parameters,
         "rules": device.rules,
+        "quality": device.quality or {},
+        "maintenance_until": device.maintenance_until.isoformat() if device.maintenance_until else None,
+        "maintenance_by": device.maintenance_by,
+        "maintenance_why": device.maintenance_why,
         "timeline": device.timeline,
         "enabled": device.enabled,
         "registered_at": device.registered_at.isoformat(),

@@ -1,5 +1,6 @@
 """What goes down to each edge: its whole configuration as a list, and every change in the feed log."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -9,10 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloud.feed import service as feed
 from cloud.feed.model import FeedEntry
-from cloud.registry import timelines
+from cloud.registry import layers, timelines
 from cloud.registry.model import DecisionRow, Device, Edge, IssuedExercise, Zone
 from wire.alert import Hazard
-from wire.configuration import Decision, DeviceConfig, DrillConfig, EdgeDocument
+from wire.configuration import Decision, DeviceConfig, DrillConfig, EdgeDocument, RuleLayer
 from wire.time import Segment, Timeline
 
 
@@ -50,7 +51,7 @@ async def revision(session: AsyncSession, edge_id: str) -> int:
 async def document(session: AsyncSession, edge_id: str, *, now: datetime) -> EdgeDocument:
     """The list: everything an edge needs. Its revision is read first, so a change in between only comes twice."""
     newest = await feed.position(session)
-    devices = await session.scalars(select(Device).where(Device.edge_id == edge_id).order_by(Device.id))
+    devices = list(await session.scalars(select(Device).where(Device.edge_id == edge_id).order_by(Device.id)))
     places_of = {zone.id: zone for zone in await session.scalars(select(Zone))}
     pending = await session.scalars(
         select(DecisionRow).where(
@@ -58,6 +59,7 @@ async def document(session: AsyncSession, edge_id: str, *, now: datetime) -> Edg
         )
     )
     exercises = await session.scalars(select(IssuedExercise).order_by(IssuedExercise.id))
+    over = await layers.book(session, {device.site_id for device in devices})
     return EdgeDocument(
         edge=edge_id,
         revision=newest,
@@ -65,6 +67,7 @@ async def document(session: AsyncSession, edge_id: str, *, now: datetime) -> Edg
         timelines=await timelines.all_timelines(session),
         drills=[_drill_config(row) for row in exercises],
         decisions=[msgspec.convert(row.decision, Decision) for row in pending],
+        layers=[layer for of_site in over.values() for layer in of_site],
     )
 
 
@@ -82,9 +85,31 @@ def config(device: Device, zone: Zone | None) -> DeviceConfig:
         enabled=device.enabled,
         parameters=device.parameters,
         rules=device.rules,
+        quality=device.quality or {},
+        maintenance_until=device.maintenance_until,
         credential=device.credential,
         address=device.address,
     )
+
+
+async def edges_at(session: AsyncSession, site_id: str) -> list[str]:
+    """The edges that have devices at a site."""
+    query = select(Device.edge_id).where(Device.site_id == site_id).distinct().order_by(Device.edge_id)
+    return list(await session.scalars(query))
+
+
+async def introduce(session: AsyncSession, edge_id: str, site_id: str, but: Collection[str]) -> None:
+    """Tell an edge of a site's layers if these devices are the first that it has there; before it hears of them."""
+    others = select(Device.id).where(Device.edge_id == edge_id, Device.site_id == site_id).limit(len(but) + 1)
+    if set(await session.scalars(others)) - set(but):
+        return
+    for layer in (await layers.book(session, [site_id])).get(site_id, ()):
+        await push_layer(session, edge_id, layer.scope, layer.id, layer)
+
+
+async def push_layer(session: AsyncSession, edge_id: str, scope: str, place_id: str, value: RuleLayer | None) -> int:
+    """Tell an edge of a layer (None = gone); returns the revision of its configuration."""
+    return await push(session, edge_id, "layer", f"{scope}:{place_id}", value)
 
 
 async def edge_ids(session: AsyncSession) -> list[str]:

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloud.problems import Problem, ProblemError
-from cloud.registry import addresses, checks, import_table, service
+from cloud.registry import addresses, checks, import_table, layers, service
 from cloud.registry.model import Device, Edge, Site, TimelineRow, Zone
 from wire.time import REAL
 
@@ -74,11 +74,12 @@ async def judge(session: AsyncSession, data: bytes, *, in_scope: Callable[[Site]
     known = [list(await session.scalars(select(kind))) for kind in (Zone, Site, Edge, TimelineRow)]
     standing = await service.standing(session, [row.fields["id"] for row in table.rows if row.fields.get("id")])
     among = await service.addressed(session)
+    book = await layers.book(session)
     rows_of: dict[tuple[str, str], int] = {}
     verdicts: list[RowVerdict] = []
     todo: dict[Verdict, list[service.NewDevice]] = {"new": [], "changed": []}
     for row in table.rows:
-        verdict, device, faults = await _judge(session, row, standing, in_scope, among)
+        verdict, device, faults = await _judge(session, row, standing, in_scope, among, book)
         if device is not None and device.address is not None:
             before = rows_of.setdefault((device.edge_id, device.address), row.number)
             if before != row.number:
@@ -112,6 +113,7 @@ async def _judge(
     known: Mapping[str, Device],
     in_scope: Callable[[Site], bool],
     among: service.Addressed,
+    book: layers.Book,
 ) -> tuple[Verdict, service.NewDevice | None, list[ProblemError]]:
     if row.faults:
         return "error", None, list(row.faults)
@@ -130,10 +132,11 @@ async def _judge(
         address=address,
         parameters=row.parameters,
         rules=standing.rules if standing else {},
+        quality=(standing.quality or {}) if standing else {},
         timeline=row.fields.get("timeline") or (standing.timeline if standing else REAL),
         enabled=row.enabled,
     )
-    faults = await service.faults_of(session, device, among=among)
+    faults = await service.faults_of(session, device, among=among, book=book)
     for site_id in {device.site_id, standing.site_id if standing else device.site_id}:
         site = await session.get(Site, site_id)
         if site is not None and not in_scope(site):
@@ -146,7 +149,8 @@ async def _judge(
         return "error", None, faults
     if standing is None:
         return "new", device, []
-    same = all(getattr(standing, key) == getattr(device, key) for key in device.__struct_fields__)
+    told = {*device.__struct_fields__} - {"quality"}  # of that a table does not speak
+    same = all(getattr(standing, key) == getattr(device, key) for key in told)
     return ("same" if same else "changed"), device, []
 
 

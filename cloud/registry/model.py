@@ -126,9 +126,64 @@ class Device(Base):
     rules: Mapped[dict[str, Any]] = mapped_column(JsonColumn, default=dict)
     timeline: Mapped[str] = mapped_column(String(64), default="real")
     enabled: Mapped[bool] = mapped_column(default=True)
+    quality: Mapped[dict[str, Any] | None] = mapped_column(JsonColumn)  # tests by point, over the profile's
+    maintenance_until: Mapped[datetime | None]  # somebody works on it; what its rules suppress meanwhile ends then
+    maintenance_by: Mapped[str | None] = mapped_column(String(64))  # a person
+    maintenance_why: Mapped[str | None] = mapped_column(String(500))
     credential: Mapped[str | None] = mapped_column(String(100))  # bcrypt; the secret was shown once
     registered_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+
+
+class DeviceAct(Base):
+    """What a person did to a device and why; only ever added to."""
+
+    __tablename__ = "device_acts"
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True, autoincrement=True)
+    device_id: Mapped[str] = mapped_column(String(64), index=True)  # it stays when the device is gone
+    act: Mapped[str] = mapped_column(String(40))  # maintenance_began, maintenance_ended
+    at: Mapped[datetime]
+    by: Mapped[str] = mapped_column(String(64))
+    by_name: Mapped[str] = mapped_column(String(100))
+    why: Mapped[str] = mapped_column(String(500))
+    until: Mapped[datetime | None]
+
+
+class RuleLayerRow(Base):
+    """What a place says of the rules and tests of the devices in it, as their edges are told (wire RuleLayer)."""
+
+    __tablename__ = "rule_layers"
+
+    scope: Mapped[str] = mapped_column(String(10), primary_key=True)  # site, building, zone
+    place_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    site_id: Mapped[str] = mapped_column(ForeignKey("sites.id"), index=True)
+    rules: Mapped[dict[str, Any]] = mapped_column(JsonColumn, default=dict)
+    quality: Mapped[dict[str, Any]] = mapped_column(JsonColumn, default=dict)
+    revision: Mapped[int]
+
+
+class RuleLayerRevision(Base):
+    """One change of a layer, or of a device's own rules and tests; only ever added to."""
+
+    __tablename__ = "rule_layer_revisions"
+    __table_args__ = (
+        Index("ix_rule_layer_revisions_scope_place_id_revision", "scope", "place_id", "revision", unique=True),
+    )
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True, autoincrement=True)
+    scope: Mapped[str] = mapped_column(String(10))  # site, building, zone, device
+    place_id: Mapped[str] = mapped_column(String(64))
+    site_id: Mapped[str] = mapped_column(String(64), index=True)
+    revision: Mapped[int]
+    act: Mapped[str] = mapped_column(String(10))  # put, revert, delete
+    at: Mapped[datetime]
+    by: Mapped[str | None] = mapped_column(String(64))  # a person; None: by import or program
+    by_name: Mapped[str] = mapped_column(String(100), default="")
+    why: Mapped[str] = mapped_column(String(500), default="")
+    before: Mapped[dict[str, Any] | None] = mapped_column(JsonColumn)  # {rules, quality}; None: there was none
+    after: Mapped[dict[str, Any] | None] = mapped_column(JsonColumn)
+    eased: Mapped[list[Any]] = mapped_column(JsonColumn, default=list)  # what is less strict than its model's own
 
 
 class DeviceState(Base):

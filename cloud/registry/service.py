@@ -19,6 +19,7 @@ from cloud.registry.devices import (
     register_all,
     remove,
     renew_credential,
+    set_rules,
     standing,
 )
 from cloud.registry.downlink import (
@@ -77,5 +78,6 @@ __all__ = [
     "renew_edge_token",
     "revision",
     "send_decision",
+    "set_rules",
     "standing",
 ]

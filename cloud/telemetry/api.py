@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from cloud.people.access import EVERYONE, Person, Role, may_see, require
 from cloud.problems import invalid, not_found
-from cloud.registry import checks
+from cloud.registry import checks, layers
 from cloud.registry.model import Device, Site
 from cloud.services import Services, services_of
 
@@ -42,6 +42,7 @@ class HistoryOut(BaseModel):
     flag: list[int] = Field(
         description="Worst quality flag of the bucket: 1 good, 2 unknown, 3 suspect, 4 fail, 9 missing"
     )
+    tests: list[str] = Field(description="Quality tests that spoke in the bucket, by comma: spike,rate (docs/rules.md)")
     count: list[int]
     thresholds: list[ThresholdOut]
     gaps: list[tuple[int, int]] = Field(description="Silences longer than three times the usual interval")
@@ -64,6 +65,7 @@ async def get_history(
     async with services.db.reading() as session:
         device = await session.get(Device, device_id)
         site = await session.get(Site, device.site_id) if device else None
+        over = await layers.over_device(session, device) if device else []
     if device is None or site is None or not _may_look(person, site, exercise):
         raise not_found("device", device_id)
     chosen = point or checks.main_point(device.profile) or ""
@@ -88,11 +90,12 @@ async def get_history(
         mean=history.mean,
         max=history.max,
         flag=history.flag,
+        tests=history.tests,
         count=history.count,
         thresholds=[
             ThresholdOut(level=level, value=value, rule=rule, direction=direction)
             for level, value, rule, direction in checks.thresholds(
-                device.profile, device.parameters, device.rules, chosen
+                device.profile, device.parameters, device.rules, chosen, over
             )
         ],
         gaps=history.gaps,

@@ -17,6 +17,7 @@ import duckdb
 import msgspec
 import numpy as np
 
+from rules.quality import names
 from wire.reading import Series, TelemetryBlock
 
 T = TypeVar("T")
@@ -33,8 +34,10 @@ CREATE TABLE IF NOT EXISTS series (
 );
 CREATE TABLE IF NOT EXISTS readings (
     series INTEGER NOT NULL, ts BIGINT NOT NULL, value DOUBLE, flag UTINYINT NOT NULL,
-    written_day INTEGER NOT NULL  -- wall day of writing: retention, for `ts` of a replay may lie years back
+    written_day INTEGER NOT NULL,  -- wall day of writing: retention, for `ts` of a replay may lie years back
+    tests USMALLINT DEFAULT 0  -- bits of the quality tests that spoke
 );
+ALTER TABLE readings ADD COLUMN IF NOT EXISTS tests USMALLINT DEFAULT 0;  -- a file from before
 CREATE TABLE IF NOT EXISTS batches (id VARCHAR PRIMARY KEY, written_ms BIGINT NOT NULL);
 """
 
@@ -62,6 +65,7 @@ class History(msgspec.Struct, frozen=True):
     mean: list[float | None]
     max: list[float | None]
     flag: list[int]  # worst of the bucket
+    tests: list[str]  # that spoke in the bucket, by comma
     count: list[int]
     gaps: list[tuple[int, int]]  # from the last reading before to the first after
 
@@ -74,6 +78,7 @@ class Newest(msgspec.Struct, frozen=True):
     ts: int
     value: float | None
     flag: int
+    tests: str = ""  # that spoke of it, by comma
 
 
 class _Write(msgspec.Struct):
@@ -206,13 +211,17 @@ class TelemetryStore:
                         np.asarray(block.ts, dtype=np.int64),
                         np.asarray(block.value, dtype=np.float64),
                         np.asarray(block.flag, dtype=np.uint8),
+                        np.asarray(block.tests or np.zeros(len(block.ts)), dtype=np.uint16),
                     )
                 )
         if not columns:
             return outcomes, 0
-        series, ts, value, flag = (np.concatenate(parts) for parts in zip(*columns, strict=True))
-        cursor.register("incoming", {"series": series, "ts": ts, "value": value, "flag": flag})
-        cursor.execute("INSERT INTO readings SELECT series, ts, value, flag, epoch_ms(now()) // 86400000 FROM incoming")
+        series, ts, value, flag, tests = (np.concatenate(parts) for parts in zip(*columns, strict=True))
+        cursor.register("incoming", {"series": series, "ts": ts, "value": value, "flag": flag, "tests": tests})
+        cursor.execute(
+            "INSERT INTO readings (series, ts, value, flag, written_day, tests) "
+            "SELECT series, ts, value, flag, epoch_ms(now()) // 86400000, tests FROM incoming"
+        )
         cursor.unregister("incoming")
         return outcomes, len(ts)
 
@@ -245,6 +254,10 @@ class TelemetryStore:
 
         return await asyncio.to_thread(run)
 
+    async def ask(self, question: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
+        """Put a question of another module (`bulk`) on a cursor in a worker thread."""
+        return await self._ask(question)
+
     async def points(self, device: str, exercise: str | None = None) -> list[str]:
         """Points that a device has readings of."""
         return await self._ask(
@@ -262,12 +275,13 @@ class TelemetryStore:
 
         def question(cursor: duckdb.DuckDBPyConnection) -> list[Newest]:
             rows = cursor.execute(
-                "SELECT s.point, s.unit, max(r.ts), arg_max(r.value, r.ts), arg_max(r.flag, r.ts) "
+                "SELECT s.point, s.unit, max(r.ts), arg_max(r.value, r.ts), arg_max(r.flag, r.ts), "
+                "arg_max(coalesce(r.tests, 0), r.ts) "
                 "FROM series s JOIN readings r ON r.series = s.id WHERE s.device = ? AND s.exercise = ? "
                 "GROUP BY s.point, s.unit ORDER BY s.point",
                 [device, exercise or ""],
             ).fetchall()
-            return [Newest(*row) for row in rows]
+            return [Newest(point, unit, ts, value, flag, names(bits)) for point, unit, ts, value, flag, bits in rows]
 
         return await self._ask(question)
 
@@ -336,7 +350,7 @@ def _history(
     args = {"ids": ids, "start": from_ms, "stop": to_ms}
     buckets = cursor.execute(
         "SELECT $start + (ts - $start) // $width * $width AS t, "  # noqa: S608  a constant of this file
-        "min(value), avg(value), max(value), max(flag), count(*) "
+        "min(value), avg(value), max(value), max(flag), count(*), bit_or(coalesce(tests, 0)) "
         f"FROM readings WHERE {_RANGE} GROUP BY t ORDER BY t",
         args | {"width": width},
     ).fetchall()
@@ -347,6 +361,7 @@ def _history(
         "coalesce($limit, 3 * (SELECT median(ts - before) FROM steps WHERE ts > before)) ORDER BY ts LIMIT 500",
         args | {"limit": limit_ms},
     ).fetchall()
-    columns = list(zip(*buckets, strict=True)) or [()] * 6
-    t, low, mean, high, flag, count = ([*column] for column in columns)
-    return History(unit, t, low, mean, high, flag, count, [(start, stop) for start, stop in gaps])
+    columns = list(zip(*buckets, strict=True)) or [()] * 7
+    t, low, mean, high, flag, count, bits = ([*column] for column in columns)
+    tests = [names(each) for each in bits]
+    return History(unit, t, low, mean, high, flag, tests, count, [(start, stop) for start, stop in gaps])

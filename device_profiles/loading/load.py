@@ -76,6 +76,7 @@ def parse_profile(text: str, file: str) -> Profile:
             for name, parameter in document.parameters.items()
         ),
         rules=dict(document.rules),
+        quality=dict(document.quality),
         maintenance=document.maintenance,
         examples=tuple(_example(example, cbor=_as_cbor(document.frame)) for example in document.examples),
         documentation=document.documentation,

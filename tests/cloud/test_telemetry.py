@@ -6,12 +6,15 @@ import subprocess
 import sys
 from datetime import timedelta
 
+import duckdb
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloud.registry import seed, service
 from cloud.telemetry.store import StoreClosed, StoreInUse, TelemetryStore
+from rules.quality import Check
 from wire.reading import Series, TelemetryBlock
 from wire.time import to_ms
 
@@ -77,6 +80,36 @@ async def test_buckets_hold_minimum_mean_maximum_and_the_worst_flag(store):
     assert history.max == [4, 9, 14, 19]
     assert history.flag == [1, 3, 1, 1]
     assert history.unit == "m"
+
+
+async def test_the_tests_that_spoke_come_back_as_words(store):
+    plain = block((T0, 0.1), (T0 + 1000, 0.1))
+    doubted = block((T0 + 2000, 0.9, 2), (T0 + 3000, 0.9, 3))
+    await store.write("good", plain)
+    await store.write("doubted", msgspec.structs.replace(doubted, tests=[int(Check.SPIKE), int(Check.RATE)]))
+    history = await store.history("water-up-low", "level", from_ms=T0, to_ms=T0 + 4000, points=2)
+    assert history.tests == ["", "spike,rate"]
+    assert [one.tests for one in await store.newest("water-up-low")] == ["rate"]
+
+
+async def test_a_file_from_before_there_were_tests_is_read_on(tmp_path):
+    with duckdb.connect(str(tmp_path / "old.duckdb")) as old:
+        old.execute(
+            "CREATE TABLE readings (series INTEGER NOT NULL, ts BIGINT NOT NULL, value DOUBLE, "
+            "flag UTINYINT NOT NULL, written_day INTEGER NOT NULL)"
+        )
+        old.execute(
+            "CREATE TABLE series (id INTEGER PRIMARY KEY, device VARCHAR NOT NULL, point VARCHAR NOT NULL, "
+            "unit VARCHAR NOT NULL, exercise VARCHAR NOT NULL DEFAULT '')"
+        )
+        old.execute("INSERT INTO series VALUES (1, 'water-up-low', 'level', 'm', '')")
+        old.execute("INSERT INTO readings VALUES (1, ?, 0.5, 1, 20000)", [T0])
+    store = TelemetryStore(tmp_path / "old.duckdb")
+    await store.open()
+    await store.write("b", block((T0 + 1, 0.6)))
+    history = await store.history("water-up-low", "level", points=1)
+    await store.close()
+    assert (history.count, history.tests) == ([2], [""])
 
 
 async def test_a_silence_is_a_gap_and_not_a_line(store):

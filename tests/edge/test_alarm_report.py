@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from edge_process import until
+from plain_smoke import PLAIN_SMOKE
 
 from wire.configuration import Decision, DeviceConfig, EdgeDocument
 from wire.event import Type
@@ -27,7 +28,8 @@ def test_a_fire_in_twelve_places_is_a_flood_and_one_of_them_goes_out_of_service(
         edge="gw-1",
         revision=1,
         devices=[
-            DeviceConfig(id=name, site="s1", profile="shouwang/smoke", rules={"silence": None}) for name in DEVICES
+            DeviceConfig(id=name, site="s1", profile="shouwang/smoke", rules={"silence": None, "smoke": PLAIN_SMOKE})
+            for name in DEVICES
         ],
     )
     edge = make_edge(cloud).start()

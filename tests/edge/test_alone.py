@@ -6,6 +6,7 @@ import threading
 
 import pytest
 from edge_process import until
+from plain_smoke import PLAIN_SMOKE
 from required import absent
 
 from wire.alert import Alert
@@ -14,7 +15,19 @@ from wire.time import Segment, Timeline, now_ms
 
 pytestmark = pytest.mark.broker
 
-LOCAL = '[[devices]]\nid = "smoke-1"\nsite = "s1"\nprofile = "shouwang/smoke"\n'
+
+def toml(value) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {toml(each)}" for key, each in value.items()) + "}"
+    return json.dumps(value)
+
+
+LOCAL = f"""[[devices]]
+id = "smoke-1"
+site = "s1"
+profile = "shouwang/smoke"
+rules = {toml({"smoke": PLAIN_SMOKE})}
+"""
 
 
 @pytest.fixture
@@ -64,8 +77,8 @@ def test_a_cloud_that_is_away_makes_the_edge_speak_once_and_a_drill_never_does(m
         edge="gw-1",
         revision=1,
         devices=[
-            DeviceConfig(id="smoke-1", site="s1", profile="shouwang/smoke"),
-            DeviceConfig(id="smoke-2", site="s1", profile="shouwang/smoke"),
+            DeviceConfig(id="smoke-1", site="s1", profile="shouwang/smoke", rules={"smoke": PLAIN_SMOKE}),
+            DeviceConfig(id="smoke-2", site="s1", profile="shouwang/smoke", rules={"smoke": PLAIN_SMOKE}),
         ],
         drills=[DrillConfig(id="drl-1", state="running", timeline=clock)],
     )
@@ -90,7 +103,9 @@ def test_a_cloud_that_is_away_makes_the_edge_speak_once_and_a_drill_never_does(m
 def test_what_the_cloud_commits_in_time_is_not_notified(make_edge, cloud, siren):
     url, heard = siren
     cloud.document = EdgeDocument(
-        edge="gw-1", revision=1, devices=[DeviceConfig(id="smoke-1", site="s1", profile="shouwang/smoke")]
+        edge="gw-1",
+        revision=1,
+        devices=[DeviceConfig(id="smoke-1", site="s1", profile="shouwang/smoke", rules={"smoke": PLAIN_SMOKE})],
     )
     edge = make_edge(cloud, more=f'[local]\nwebhook_url = "{url}"\nafter_s = 3\n').start()
     until(lambda: edge.status()["devices"] == 1, "the device table")
@@ -162,7 +177,9 @@ def test_an_external_broker_by_url_with_status_and_last_will(make_edge, cloud, m
     from wire.event import Type
 
     cloud.document = EdgeDocument(
-        edge="gw-1", revision=1, devices=[DeviceConfig(id="smoke-1", site="s1", profile="shouwang/smoke")]
+        edge="gw-1",
+        revision=1,
+        devices=[DeviceConfig(id="smoke-1", site="s1", profile="shouwang/smoke", rules={"smoke": PLAIN_SMOKE})],
     )
     edge = make_edge(cloud, broker=f'mode = "external"\nurl = "{mosquitto.url}"').start()
     until(lambda: edge.status()["devices"] == 1, "the device table")

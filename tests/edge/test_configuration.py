@@ -7,6 +7,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 from edge_process import until
+from plain_smoke import PLAIN_SMOKE
 
 from device_profiles.library import Library
 from edge.configuration import Configuration
@@ -174,7 +175,7 @@ def test_devices_of_one_profile_share_a_decoder_and_unchanged_ones_are_kept():
 
 @pytest.mark.broker
 def test_decisions_are_carried_out_once_never_late_and_reported(make_edge, cloud):
-    cloud.document = EdgeDocument(edge="gw-1", revision=1, devices=[device("smoke-1")])
+    cloud.document = EdgeDocument(edge="gw-1", revision=1, devices=[device("smoke-1", rules={"smoke": PLAIN_SMOKE})])
     edge = make_edge(cloud).start()
     until(lambda: edge.status()["devices"] == 1, "the device table")
     bridge = edge.bridge()
@@ -246,7 +247,9 @@ def test_a_registered_device_may_connect_within_seconds_and_a_removed_one_may_no
 def test_an_ended_drill_leaves_nothing_behind(make_edge, cloud):
     clock = Timeline("drl-1", (Segment(now_ms() - 60_000, now_ms() - 60_000, 1.0),))
     running = DrillConfig(id="drl-1", state="running", timeline=clock)
-    cloud.document = EdgeDocument(edge="gw-1", revision=1, devices=[device("smoke-1")], drills=[running])
+    cloud.document = EdgeDocument(
+        edge="gw-1", revision=1, devices=[device("smoke-1", rules={"smoke": PLAIN_SMOKE})], drills=[running]
+    )
     edge = make_edge(cloud).start()
     until(lambda: edge.status()["devices"] == 1, "the device table")
     drill = edge.drill()

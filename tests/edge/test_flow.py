@@ -4,6 +4,7 @@ import time
 
 import pytest
 from edge_process import hashed, until
+from plain_smoke import PLAIN_SMOKE
 
 from wire.configuration import DeviceConfig, DrillConfig, EdgeDocument
 from wire.event import Type
@@ -13,7 +14,14 @@ pytestmark = pytest.mark.broker
 
 
 def smoke(name: str = "smoke-1", **more) -> DeviceConfig:
-    return DeviceConfig(id=name, site="s1", profile="shouwang/smoke", credential=hashed("pw-" + name), **more)
+    return DeviceConfig(
+        id=name,
+        site="s1",
+        profile="shouwang/smoke",
+        credential=hashed("pw-" + name),
+        rules={"smoke": PLAIN_SMOKE},
+        **more,
+    )
 
 
 def fire(publisher, device="smoke-1", *, prefix="", start=None, count=6, value=0.5, step_ms=10_000):
