@@ -4,7 +4,8 @@
 
 The floor compares each value with one constant and counts: no state, no time, no order. The ratio says what
 hysteresis, holds, quality, lateness, silence and restartable state cost over that. "Tested" has the streaming quality
-tests of the family (`docs/rules.md`), the others only range and clock.
+tests of the family (`docs/rules.md`), the others only range and clock. "Whole messages" has a reading of every point of
+the device, so that what rule kinds look at beside the judged point is taken in, too.
 """
 
 import argparse
@@ -25,10 +26,14 @@ from rules.engine import DeviceRules, Engine  # noqa: E402
 from wire.alert import Hazard  # noqa: E402
 
 T0 = 1_780_000_000_000
+WHOLE = "whole messages"
 POINTS = {Hazard.SMOKE: ("obscuration", "temperature", "co", "battery"), Hazard.WATER_LEVEL: ("level", "battery")}
 MAIN = {Hazard.SMOKE: "obscuration", Hazard.WATER_LEVEL: "level"}
 VALID = {"obscuration": (0.0, 10.0), "temperature": (-40.0, 300.0), "co": (0.0, 1000.0), "battery": (0.0, 100.0),
          "level": (-0.5, 20.0)}  # fmt: skip
+
+
+CALM = {"obscuration": 0.005, "temperature": 21.0, "co": 1.0, "battery": 90.0, "level": 0.005}
 
 
 def engine_of(hazard: Hazard, count: int, *, tested: bool) -> tuple[Engine, np.ndarray, float]:
@@ -39,13 +44,14 @@ def engine_of(hazard: Hazard, count: int, *, tested: bool) -> tuple[Engine, np.n
     began = time.process_time()
     engine = Engine()
     engine.configure([DeviceRules(name, rules, POINTS[hazard], valid=valid, quality=quality) for name in names])
-    channels = np.array([engine.channel(name, MAIN[hazard]) for name in names], dtype=np.int32)
+    points = (MAIN[hazard], *(point for point in POINTS[hazard] if point != MAIN[hazard]))
+    channels = np.array([[engine.channel(name, point) for point in points] for name in names], dtype=np.int32)
     return engine, channels, time.process_time() - began
 
 
 def values(kind: str, rng: np.random.Generator, count: int, round_: int) -> np.ndarray:
     calm = np.abs(rng.normal(0.005, 0.004, count))
-    if kind == "one in a hundred in alarm":
+    if kind in {"one in a hundred in alarm", f"{WHOLE}, one in a hundred in alarm"}:
         calm[::100] = 0.5
     if kind == "all stirring":
         calm = 0.2 + 0.2 * np.sin(np.arange(count) + round_ / 3)
@@ -64,13 +70,16 @@ def measure(
     """Seconds of processor time a batch takes, of the engine and of the floor (medians)."""
     engine, channels, _ = engine_of(hazard, devices, tested=tested)
     rng = np.random.default_rng(1)
-    channel = np.repeat(channels, per_device)
+    width = channels.shape[1] if kind.startswith(WHOLE) else 1
+    channel = np.repeat(channels[:, :width], per_device, axis=0).ravel()
     took, floor = [], []
     warm = 1 + 1000 // (10 * per_device)
     for round_ in range(warm + rounds):
         start = T0 + 10_000 * per_device * round_
-        ts = np.tile(start + 10_000 * np.arange(per_device), devices)
-        columns = Columns.of(channel, ts, values(kind, rng, devices * per_device, round_))
+        ts = np.repeat(np.tile(start + 10_000 * np.arange(per_device), devices), width)
+        value = np.tile([CALM[point] for point in (MAIN[hazard], *POINTS[hazard][1:])][:width], devices * per_device)
+        value[::width] = values(kind, rng, devices * per_device, round_)
+        columns = Columns.of(channel, ts, value)
         seconds = timed(lambda columns=columns: engine.step(columns))  # type: ignore[misc]
         if round_ >= warm:
             took.append(seconds)
@@ -93,13 +102,16 @@ def main() -> int:
         (Hazard.SMOKE, 10_000, 1, "calm"),
         (Hazard.SMOKE, 10_000, 1, "one in a hundred in alarm"),
         (Hazard.SMOKE, 10_000, 1, "all stirring"),
+        (Hazard.SMOKE, 10_000, 1, WHOLE),
+        (Hazard.SMOKE, 10_000, 1, f"{WHOLE}, one in a hundred in alarm"),
         (Hazard.WATER_LEVEL, 10_000, 1, "calm"),
+        (Hazard.WATER_LEVEL, 10_000, 1, WHOLE),
         (Hazard.SMOKE, 1, 10_000, "all stirring"),
         (Hazard.WATER_LEVEL, 1, 10_000, "all stirring"),
     ):
         for tested in (False, True):
             took, floor = measure(hazard, devices, per_device, kind, options.rounds, tested=tested)
-            count = devices * per_device
+            count = devices * per_device * (len(POINTS[hazard]) if kind.startswith(WHOLE) else 1)
             print(f"| {hazard} | {devices} | {count} | {kind} | {'yes' if tested else 'no'} | {took * 1000:.2f} "
                   f"| {count / max(took, 1e-9):,.0f} | {took / max(floor, 1e-9):,.0f} |")  # fmt: skip
     for tested in (False, True):

@@ -15,6 +15,7 @@ from rules.condition import (
     DOUBT,
     HELD,
     LEVELS,
+    LONGEST_MS,
     MANY,
     MET,
     NEVER,
@@ -53,13 +54,15 @@ def judge_alone(rows: Rows, state: State, settings: Settings, happenings: list[H
     elapsed[(before == NEVER) | (elapsed > settings.max_gap_ms[kind])] = 0
     state.judged[slot] = rows.ts
     rank = state.rank[slot]
-    some_bad = bool(rows.bad.any())
+    some_bad, some_barred = bool(rows.bad.any()), bool(rows.barred.any())
     for number in range(LEVELS):
         enter = settings.enter[number, kind]
         if np.isnan(enter).all():
             continue
         level = _Level(number, rows, state, settings, kind, elapsed, newer, rank)
         high = rows.signal >= enter
+        if some_barred:
+            high &= ~rows.barred
         low = rows.signal < settings.exit[number, kind]
         if some_bad:
             low &= ~rows.bad
@@ -93,9 +96,9 @@ def _hold(level: _Level, row: Ints, high: Bools, was: Bytes, fresh: Bytes, happe
     if dubious.any():
         now[dubious & high & ~rows.unsure[row]] |= DOUBT
     reached = high & (held_ms >= hold_ms) & (samples >= _of(settings.min_samples[number], level, row))
-    reached &= (now & MET) == 0
+    reached &= ((now & MET) == 0) | (_of(settings.cooldown_ms, level, row) > 0)  # may have met while cooling down
     now[reached] |= MET
-    state.run_ms[number, slot] = np.minimum(held_ms, hold_ms)
+    state.run_ms[number, slot] = np.minimum(held_ms, LONGEST_MS)
     state.samples[number, slot] = np.minimum(samples, MANY)
     state.since[number, slot[start]] = rows.arrival[row[start]]
     fresh[row] = now

@@ -2,7 +2,8 @@
 
 A delay is arrival minus event time. A reading within five seconds of its arrival ends all doubt. Without one, at most a
 hundred readings make an envelope; once it spans a minute of arrivals, delays that all lie within half a minute of
-each other are a clock that is off, while those of a backlog that is caught up shrink and are not.
+each other are a clock that is off, while those of a backlog that is caught up shrink and are not. On a timeline that
+runs faster than real all of this counts in real seconds: the way of a message takes as long as ever.
 """
 
 from typing import Protocol
@@ -23,7 +24,7 @@ from rules.quality_defaults import (
     ZONE_MS,
     ZONE_TOLERANCE_MS,
 )
-from rules.scan import Bools, Ints
+from rules.scan import Bools, Floats, Ints
 from wire.quality import Quality
 
 RIGHT, OFF, WRONG, ZONE = 0, 1, 2, 3
@@ -40,6 +41,7 @@ class Timed(Protocol):
     counted: Bools
     clock: Bools
     bits: Bits
+    pace: Floats | None
 
 
 def judge_clocks(batch: Timed, memory: Memory) -> None:
@@ -48,6 +50,8 @@ def judge_clocks(batch: Timed, memory: Memory) -> None:
         batch.bits[batch.clock] |= np.uint16(Check.CLOCK)
     rows = memory.rows
     delay = batch.arrival - batch.ts
+    if batch.pace is not None:
+        delay = (delay / batch.pace).astype(np.int64)
     calm = np.abs(delay) <= SKEW_MS
     if calm.all() and not rows["count"][batch.at].any():
         return
@@ -69,7 +73,8 @@ def judge_clocks(batch: Timed, memory: Memory) -> None:
     most = scan.maximum_since(np.where(goes_on, np.maximum(delay, high), delay), mark)
     begun = np.where(goes_on, rows["begun"][at], arrival)[scan.marked_before(mark)]
     number = np.where(calm, 0, (place - 1) % ENVELOPE_READINGS + 1)
-    enough = ~calm & (number >= ENOUGH_READINGS) & (arrival - begun >= ENOUGH_MS)
+    enough_ms = ENOUGH_MS if batch.pace is None else ENOUGH_MS * batch.pace[index]
+    enough = ~calm & (number >= ENOUGH_READINGS) & (arrival - begun >= enough_ms)
     found = np.where(enough & (most - least <= STEADY_MS), np.where(least >= WRONG_MS, WRONG, OFF), RIGHT)
     found[(found == WRONG) & (np.abs(least - ZONE_MS) <= ZONE_TOLERANCE_MS)] = ZONE
     told = calm | enough

@@ -79,6 +79,12 @@ SETTINGS = np.dtype(
         ("at_least", "f8"),  # rate: -inf = no floor
         ("window_ms", "i8"),
         ("rated", "?"),  # the signal is a rate
+        ("cooldown_ms", "i8"),
+        ("scheduled", "?"),  # may enter only at the times that follow
+        ("from_ms", "i8"),
+        ("to_ms", "i8"),
+        ("days", "i8"),
+        ("offset_ms", "i8"),
     ],
     align=True,
 )
@@ -123,7 +129,7 @@ class Late:
 def _wide(array: npt.NDArray[Any], needed: int) -> npt.NDArray[Any]:
     if needed <= array.shape[1]:
         return array
-    grown = np.zeros((LEVELS, max(64, needed, array.shape[1] * 5 // 4)), dtype=array.dtype)
+    grown = np.zeros((LEVELS, max(64, needed, array.shape[1] * 17 // 16)), dtype=array.dtype)
     grown[:, : array.shape[1]] = array
     return grown
 
@@ -265,6 +271,12 @@ class Settings:
     at_least: Floats
     window_ms: Ints
     rated: Bools
+    cooldown_ms: Ints
+    scheduled: Bools
+    from_ms: Ints
+    to_ms: Ints
+    days: Ints
+    offset_ms: Ints
 
     def admit(self, row: Any, digest: bytes) -> int:
         """The entry for a row of `SETTINGS`; rules of one digest share it."""
@@ -310,19 +322,7 @@ class Settings:
         self._idle.clear()
 
 
-_ONE = ("lowest", "below", "clear_ms", "max_gap_ms", "verify_ms", "sign", "scale", "shift", "at_least", "window_ms",
-        "rated")  # fmt: skip
-
-
-def put(table: npt.NDArray[np.void], slots: Ints, rows: npt.NDArray[np.void]) -> None:
-    """Write copies of structured rows back, byte by byte."""
-    raw = np.dtype((np.void, table.dtype.itemsize))
-    table.view(raw)[slots] = rows.view(raw)
-
-
-def taken(table: npt.NDArray[np.void], slots: Ints) -> npt.NDArray[np.void]:
-    """Copies of rows, byte by byte: numpy copies structured rows field by field, ten times slower."""
-    return table.view(np.dtype((np.void, table.dtype.itemsize)))[slots].view(table.dtype)
+_ONE = tuple(name for name in SETTINGS.names or () if not SETTINGS[name].shape)
 
 
 class Rows(NamedTuple):
@@ -337,6 +337,7 @@ class Rows(NamedTuple):
     unsure: Bools  # of those, what the next reading may confirm: in doubt for itself only, not for the run
     counted: Bools
     row: Ints  # index of the reading in the batch
+    barred: Bools  # outside the rule's schedule: never high, and low only if the signal is
 
     def only(self, keep: Bools | Ints) -> "Rows":
         """The rows that are kept."""
@@ -357,20 +358,6 @@ class Happening(NamedTuple):
     signal: float
     held_s: float
     samples: int
-
-
-def is_quiet(state: State, settings: Settings, slots: Ints, kind: Ints) -> Bools:
-    """True where nothing is on or held and everything is cleared: only the newest times of such a slot still move."""
-    bits = np.take(state.bits, slots, axis=1)
-    if len(kind) and int(kind.min()) == int(kind.max()):
-        kind = kind[:1]
-    settled = ((bits & CLEARED) != 0) | np.isnan(settings.enter[:, kind])
-    quiet = settled.all(axis=0) & ~((bits & HELD) != 0).any(axis=0)
-    quiet &= (state.rank[slots] == 0) & (state.newest[slots] != NEVER)
-    late = state.late_row[slots]
-    if (late >= 0).any():
-        quiet &= (late < 0) | ~((state.late.bits[:, late] & HELD) != 0).any(axis=0)
-    return np.asarray(quiet)
 
 
 def emit(

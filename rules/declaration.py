@@ -1,22 +1,25 @@
-"""What a rule is: the declaration that people write, read into a frozen `Rule`, and the layers of declarations.
+"""The declaration that people write, read into a frozen `Rule`, and the layers of declarations.
 
 A declaration is a mapping (YAML, JSON); the keys are listed in `docs/rules.md`. Errors name the key.
 """
 
-import math
 import re
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import Any
 
-from rules import defaults
+from rules import co_occurrence, common_mode, condition, defaults, event, parts, schedule
 from rules.alarm import policy as alarm_policy
 from rules.alarm.policy import AlarmPolicy
+from rules.frame import Input
+from rules.kinds import KINDS, RuleKind
+from rules.parts import DeclarationError
+from rules.rule import Bound, Direction, Rule
 from wire.alert import Hazard
 from wire.level import Level
 
-Kind = Literal["level", "rate", "silence"]
-Direction = Literal["above", "below"]
+__all__ = ["GAP_CADENCES", "Bound", "Declaration", "DeclarationError", "Rule", "merged", "parse", "resolve"]
+
 Declaration = Mapping[str, Any]
 
 RULE_ID = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -26,118 +29,34 @@ DEFAULT_HYSTERESIS = 0.2
 """Share of the enter threshold, where a declaration gives neither `exit` nor `hysteresis`."""
 MIN_RATE_WINDOW_S = 300.0
 
-
-class DeclarationError(ValueError):
-    """A rule that cannot be: says which key, and what it should have been."""
-
-    def __init__(self, where: str, problem: str) -> None:
-        super().__init__(f"{where}: {problem}")
-        self.where = where
-        self.problem = problem
-
-
-@dataclass(frozen=True, slots=True)
-class Bound:
-    """When one handling level is reached and left."""
-
-    enter: float
-    exit: float
-    hold_s: float = 0.0
-    min_samples: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One condition on one point of a device, with its levels."""
-
-    id: str
-    kind: Kind
-    hazard: Hazard
-    point: str | None = None  # None: silence
-    direction: Direction = "above"
-    reference: str | None = None  # judge percent of this device parameter
-    window_s: float = 0.0  # rate
-    at_least: float | None = None  # rate: only while the value is so high
-    levels: Mapping[Level, Bound] = field(default_factory=dict)
-    after_s: Mapping[Level, float] = field(default_factory=dict)  # silence
-    clear_hold_s: float = 900.0
-    latch: bool = False
-    max_gap_s: float = 30.0
-    max_verify_delay_s: float = 60.0
-    grace_s: float = 30.0  # silence: what a restart may add, once
-    # of the alarm, not of the judgement: a change of it leaves the engine's state as it is
-    alarm: AlarmPolicy = field(default=alarm_policy.USUAL, repr=False)
-
-    def fitted(self, cadence_s: float) -> "Rule":
-        """The rule on a device that speaks every `cadence_s`.
-
-        Verification by further samples may not outlast `max_verify_delay_s`: what a slow device cannot confirm in
-        that time is believed at once (the next sample of a stage gauge is five minutes away).
-        """
-        possible = 1 + int(self.max_verify_delay_s / cadence_s)
-        if self.kind == "silence" or all(possible >= bound.min_samples for bound in self.levels.values()):
-            return self
-        levels = {}
-        for level, bound in self.levels.items():
-            quick = possible == 1 and bound.hold_s <= self.max_verify_delay_s
-            levels[level] = replace(
-                bound,
-                min_samples=min(bound.min_samples, possible),
-                hold_s=0.0 if quick else bound.hold_s,
-            )
-        return replace(self, levels=levels)
-
-
+_LEVELLED = {"point", "direction", "levels", "hysteresis", "hold_s", "min_samples", "schedule", "cooldown_s"}
 _KEYS = {
-    "level": {"point", "direction", "reference", "levels", "hysteresis", "hold_s", "min_samples"},
-    "rate": {"point", "direction", "window_s", "floor", "levels", "hysteresis", "hold_s", "min_samples"},
+    "level": {*_LEVELLED, "reference"},
+    "rate": {*_LEVELLED, "window_s", "floor"},
     "silence": {"levels", "grace_s"},
+    event.KIND: {*event.KEYS, "schedule", "cooldown_s"},
+    co_occurrence.KIND: {*co_occurrence.KEYS},
 }
-_COMMON = {"kind", "hazard", "clear_hold_s", "latch", "max_gap_s", "max_verify_delay_s", "alarm"}
-
-
-def _number(where: str, value: Any, low: float = -math.inf) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise DeclarationError(where, f"{value!r} is not a finite number")
-    if value < low:
-        raise DeclarationError(where, f"{value!r} is below {low:g}")
-    return float(value)
-
-
-def _choice(where: str, value: Any, choices: Iterable[str]) -> str:
-    known = list(choices)
-    if value not in known:
-        raise DeclarationError(where, f"{value!r} is not one of {', '.join(known)}")
-    return str(value)
-
-
-def _mapping(where: str, value: Any) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise DeclarationError(where, f"{value!r:.60} is not a mapping")
-    return value
+_COMMON = {"kind", "hazard", "clear_hold_s", "latch", "max_gap_s", "max_verify_delay_s", "alarm", "common_mode"}
 
 
 def _level(where: str, value: Any) -> Level:
-    return Level(_choice(f"{where}.{value}", value, Level))
+    return Level(parts.choice(f"{where}.{value}", value, Level))
 
 
 def _bound(where: str, text: Mapping[str, Any], declaration: Declaration, direction: Direction) -> Bound:
-    unknown = set(text) - {"enter", "exit", "hysteresis", "hold_s", "min_samples"}
-    if unknown:
-        raise DeclarationError(f"{where}.{min(unknown)}", "unknown key")
+    parts.only(where, text, ("enter", "exit", "hysteresis", "hold_s", "min_samples"))
     if "enter" not in text:
         raise DeclarationError(f"{where}.enter", "missing")
-    enter = _number(f"{where}.enter", text["enter"])
+    enter = parts.number(f"{where}.enter", text["enter"])
     sign = 1.0 if direction == "above" else -1.0
     given = text.get("hysteresis", declaration.get("hysteresis"))
-    hysteresis = DEFAULT_HYSTERESIS * abs(enter) if given is None else _number(f"{where}.hysteresis", given, 0.0)
-    exit_ = _number(f"{where}.exit", text["exit"]) if "exit" in text else enter - sign * hysteresis
+    hysteresis = DEFAULT_HYSTERESIS * abs(enter) if given is None else parts.number(f"{where}.hysteresis", given, 0.0)
+    exit_ = parts.number(f"{where}.exit", text["exit"]) if "exit" in text else enter - sign * hysteresis
     if sign * exit_ > sign * enter:
         raise DeclarationError(f"{where}.exit", f"{exit_:g} is past enter {enter:g} (direction {direction})")
-    samples = text.get("min_samples", declaration.get("min_samples", 1))
-    if isinstance(samples, bool) or not isinstance(samples, int) or not 1 <= samples <= 1000:
-        raise DeclarationError(f"{where}.min_samples", f"{samples!r} is not a whole number of 1 to 1000")
-    hold = _number(f"{where}.hold_s", text.get("hold_s", declaration.get("hold_s", 0.0)), 0.0)
+    samples = parts.whole(f"{where}.min_samples", text.get("min_samples", declaration.get("min_samples", 1)), 1, 1000)
+    hold = parts.number(f"{where}.hold_s", text.get("hold_s", declaration.get("hold_s", 0.0)), 0.0)
     return Bound(enter=enter, exit=exit_, hold_s=hold, min_samples=samples)
 
 
@@ -162,56 +81,122 @@ def parse(rule_id: str, declaration: Declaration, hazard: Hazard, cadence_s: flo
         raise DeclarationError(rule_id, "a rule is named by small letters, digits and _")
     if rule_id == alarm_policy.UNSTEADY_RULE:
         raise DeclarationError(rule_id, "is the name of the edge's own notice of unsteady alarms")
-    declaration = _mapping(rule_id, declaration)
-    cadence_s = _number("cadence_s", cadence_s, 0.001)
-    kind: Any = _choice(f"{rule_id}.kind", declaration.get("kind"), _KEYS)
-    unknown = set(declaration) - _COMMON - _KEYS[kind]
-    if unknown:
-        raise DeclarationError(f"{rule_id}.{min(unknown)}", f"unknown key for kind {kind}")
-    texts = _mapping(f"{rule_id}.levels", declaration.get("levels", {}))
+    declaration = parts.mapping(rule_id, declaration)
+    cadence_s = parts.number("cadence_s", cadence_s, 0.001)
+    kind = parts.choice(f"{rule_id}.kind", declaration.get("kind"), (*_KEYS, *KINDS))
+    module = KINDS.get(kind)
+    keys = _KEYS[kind] if module is None else {*_LEVELLED, "inputs", *module.KEYS}
+    parts.only(rule_id, declaration, _COMMON | keys, f"unknown key for kind {kind}")
     where = f"{rule_id}.levels"
+    texts = parts.mapping(where, declaration.get("levels", {}))
     if not texts:
         raise DeclarationError(where, "missing: at least one of I, II, III, IV")
-    common: dict[str, Any] = {
-        "id": rule_id,
-        "kind": kind,
-        "hazard": Hazard(_choice(f"{rule_id}.hazard", declaration.get("hazard", hazard), Hazard)),
-        "clear_hold_s": _number(f"{rule_id}.clear_hold_s", declaration.get("clear_hold_s", 900.0), 0.0),
-        "latch": declaration.get("latch", False),
-        "max_gap_s": _number(f"{rule_id}.max_gap_s", declaration.get("max_gap_s", GAP_CADENCES * cadence_s), 0.0),
-        "max_verify_delay_s": _number(
-            f"{rule_id}.max_verify_delay_s", declaration.get("max_verify_delay_s", 60.0), 0.0
-        ),
-    }
-    if not isinstance(common["latch"], bool):
-        raise DeclarationError(f"{rule_id}.latch", "is true or false")
-    common["alarm"] = _alarm(f"{rule_id}.alarm", declaration.get("alarm", {}))
+    common = _common(rule_id, declaration, hazard, cadence_s)
     if kind == "silence":
         return _silence(rule_id, declaration, texts, common, cadence_s)
-    if not isinstance(declaration.get("point"), str):
-        raise DeclarationError(f"{rule_id}.point", "missing: the point of the device that is judged")
-    direction: Any = _choice(f"{rule_id}.direction", declaration.get("direction", "above"), ("above", "below"))
-    levels = {
-        _level(where, name): _bound(f"{where}.{name}", _mapping(f"{where}.{name}", text), declaration, direction)
-        for name, text in texts.items()
+    if module is not None:
+        common.update(_of_kind(rule_id, declaration, module, cadence_s))
+    elif kind == co_occurrence.KIND:
+        common["options"] = co_occurrence.parse(rule_id, declaration)
+    else:
+        common["point"] = declaration.get("point")
+        if not isinstance(common["point"], str):
+            raise DeclarationError(f"{rule_id}.point", "missing: the point of the device that is judged")
+    usual = _usual_direction(module, common.get("options"))
+    direction: Any = parts.choice(f"{rule_id}.direction", declaration.get("direction", usual), ("above", "below"))
+    written = {_level(where, name): parts.mapping(f"{where}.{name}", text) for name, text in texts.items()}
+    common["direction"] = direction
+    if kind == event.KIND:
+        common |= event.parse(rule_id, declaration, written)
+    else:
+        common["levels"] = {
+            level: _bound(f"{where}.{level}", text, declaration, direction) for level, text in written.items()
+        }
+        _in_order(where, common["levels"], direction)
+    common["cooldown_s"] = parts.number(f"{rule_id}.cooldown_s", declaration.get("cooldown_s", 0.0), 0.0)
+    if "schedule" in declaration:
+        common["schedule"] = schedule.parse(f"{rule_id}.schedule", declaration["schedule"])
+    if kind in ("level", "rate"):
+        common.update(_value_or_rate(rule_id, declaration, kind, cadence_s))
+    return Rule(**common).fitted(cadence_s)
+
+
+def _common(rule_id: str, declaration: Declaration, hazard: Hazard, cadence_s: float) -> dict[str, Any]:
+    def seconds(key: str, usual: float) -> float:
+        return parts.number(f"{rule_id}.{key}", declaration.get(key, usual), 0.0)
+
+    kind = declaration["kind"]
+    hazard = Hazard(parts.choice(f"{rule_id}.hazard", declaration.get("hazard", hazard), Hazard))
+    common: dict[str, Any] = {}
+    if "common_mode" in declaration:
+        where = f"{rule_id}.common_mode"
+        if kind == co_occurrence.KIND:
+            raise DeclarationError(where, f"is not for kind {kind}, which counts devices itself")
+        window_s = max(600.0, GAP_CADENCES * cadence_s) if kind == "silence" else common_mode.WINDOW_S
+        common["common_mode"] = common_mode.parse(where, declaration["common_mode"], hazard, window_s)
+    return common | {
+        "id": rule_id,
+        "kind": kind,
+        "hazard": hazard,
+        "clear_hold_s": seconds("clear_hold_s", 0.0 if kind == event.KIND else 900.0),
+        "latch": parts.switch(f"{rule_id}.latch", declaration.get("latch", False)),
+        "max_gap_s": seconds("max_gap_s", GAP_CADENCES * cadence_s),
+        "max_verify_delay_s": seconds("max_verify_delay_s", 60.0),
+        "alarm": _alarm(f"{rule_id}.alarm", declaration.get("alarm", {})),
     }
-    _in_order(where, levels, direction)
+
+
+def _value_or_rate(rule_id: str, declaration: Declaration, kind: str, cadence_s: float) -> dict[str, Any]:
     reference = declaration.get("reference")
     if reference is not None and not isinstance(reference, str):
         raise DeclarationError(f"{rule_id}.reference", "is the name of a device parameter")
-    floor = _mapping(f"{rule_id}.floor", declaration.get("floor", {}))
-    if set(floor) - {"at_least"}:
-        raise DeclarationError(f"{rule_id}.floor.{min(set(floor) - {'at_least'})}", "unknown key")
+    floor = parts.mapping(f"{rule_id}.floor", declaration.get("floor", {}))
+    parts.only(f"{rule_id}.floor", floor, ("at_least",))
     window = declaration.get("window_s", max(MIN_RATE_WINDOW_S, GAP_CADENCES * cadence_s))
-    return Rule(
-        **common,
-        point=declaration["point"],
-        direction=direction,
-        reference=reference,
-        window_s=_number(f"{rule_id}.window_s", window, 1.0) if kind == "rate" else 0.0,
-        at_least=_number(f"{rule_id}.floor.at_least", floor["at_least"]) if "at_least" in floor else None,
-        levels=levels,
-    ).fitted(cadence_s)
+    return {
+        "reference": reference,
+        "window_s": parts.number(f"{rule_id}.window_s", window, 1.0) if kind == "rate" else 0.0,
+        "at_least": parts.number(f"{rule_id}.floor.at_least", floor["at_least"]) if "at_least" in floor else None,
+    }
+
+
+def _of_kind(rule_id: str, declaration: Declaration, module: RuleKind, cadence_s: float) -> dict[str, Any]:
+    """Options, inputs and where these come from."""
+    options = module.parse(rule_id, declaration, cadence_s)
+    inputs = tuple(module.inputs(options))
+    for each in inputs:
+        if each.window_ms > condition.LONGEST_MS:
+            raise DeclarationError(rule_id, f"input {each.name} is looked back at for more than 24 days")
+    judged, *others = inputs
+    point = parts.word(f"{rule_id}.point", declaration.get("point", judged.usual or judged.name), "a point")
+    where = f"{rule_id}.inputs"
+    texts = parts.mapping(where, declaration.get("inputs", {}))
+    known = ", ".join(each.name for each in others) or "none"
+    parts.only(where, texts, (each.name for each in others), f"is not an input of kind {declaration['kind']}: {known}")
+    sources: dict[str, tuple[str | None, str]] = {judged.name: (None, point)}
+    for each in others:
+        sources[each.name] = _source(f"{where}.{each.name}", texts.get(each.name), each)
+    found: dict[str, Any] = {"point": point, "options": options, "inputs": inputs, "sources": sources}
+    if "max_gap_s" not in declaration:
+        found["max_gap_s"] = max(GAP_CADENCES * cadence_s, getattr(module, "LONGEST_GAP_S", 0.0))
+    return found
+
+
+def _usual_direction(module: Any, options: Any) -> str:
+    """By the kind's name for it, or by its options where a key decides."""
+    by_options = getattr(module, "direction", None)
+    return str(by_options(options) if by_options else getattr(module, "DIRECTION", "above"))
+
+
+def _source(where: str, text: Any, each: Input) -> tuple[str | None, str]:
+    if text is None or isinstance(text, str):
+        return None, parts.word(where, text if text is not None else each.usual or each.name, "a point")
+    text = parts.mapping(where, text)
+    parts.only(where, text, ("device", "point"))
+    device = text.get("device")
+    if device is not None:
+        device = parts.word(f"{where}.device", device, "a device")
+    return device, parts.word(f"{where}.point", text.get("point", each.usual or each.name), "a point")
 
 
 def _alarm(where: str, text: Any) -> AlarmPolicy:
@@ -227,16 +212,15 @@ def _silence(
     after: dict[Level, float] = {}
     for name, text in texts.items():
         where = f"{rule_id}.levels.{name}"
-        keys = _mapping(where, text)
-        if set(keys) - {"after_s"}:
-            raise DeclarationError(f"{where}.{min(set(keys) - {'after_s'})}", "unknown key")
-        after[_level(f"{rule_id}.levels", name)] = _number(
+        keys = parts.mapping(where, text)
+        parts.only(where, keys, ("after_s",))
+        after[_level(f"{rule_id}.levels", name)] = parts.number(
             f"{where}.after_s", keys.get("after_s", GAP_CADENCES * cadence_s), 0.001
         )
     ranked = [after[level] for level in sorted(after, key=lambda level: level.rank)]
     if ranked != sorted(ranked):
         raise DeclarationError(f"{rule_id}.levels", "a worse level of silence must come later")
-    grace = _number(f"{rule_id}.grace_s", declaration.get("grace_s", min(after.values())), 0.0)
+    grace = parts.number(f"{rule_id}.grace_s", declaration.get("grace_s", min(after.values())), 0.0)
     return Rule(**common, after_s=after, grace_s=grace)
 
 
@@ -259,23 +243,69 @@ def resolve(
 ) -> dict[str, Rule]:
     """The rules of a device: the defaults of its family, then each layer over it (profile, site, device).
 
-    A default whose point the device does not have is left out; a rule of a layer must find its point.
+    A default whose point, or an input that it cannot do without, the device does not have is left out; a rule of a
+    layer must find them. Inputs that a rule can do without are dropped where the device lacks them.
 
     Raises:
         DeclarationError: naming rule and key.
     """
     table: dict[str, Any] = {**defaults.DEFAULTS[Hazard.DEVICE], **defaults.DEFAULTS.get(hazard, {})}
-    written: set[str] = set()
+    family = set(table)
+    named: dict[str, set[str]] = {}  # what layers name: keys of a rule, and its inputs
     for layer in layers:
         table = merged(table, layer)
-        written.update(rule_id for rule_id, text in layer.items() if isinstance(text, Mapping) and "point" in text)
+        for rule_id, text in layer.items():
+            if isinstance(text, Mapping):
+                inputs = text.get("inputs")
+                keys = named.setdefault(rule_id, set())
+                keys.update(text)
+                keys.update(f"inputs.{name}" for name in (inputs if isinstance(inputs, Mapping) else ()))
     rules = {}
     for rule_id, declaration in table.items():
         rule = parse(rule_id, declaration, hazard, cadence_s)
-        if rule.point is not None and rule.point not in points:
-            if rule_id in written:
-                known = ", ".join(sorted(points)) or "none"
-                raise DeclarationError(f"{rule_id}.point", f"the device has no point '{rule.point}' (it has: {known})")
-            continue
-        rules[rule_id] = rule
+        found = _found(rule, points, named.get(rule_id, set()), is_default=rule_id in family)
+        if found is not None:
+            rules[rule_id] = found
+    for rule_id, rule in list(rules.items()):
+        if rule.kind == co_occurrence.KIND and not _gathers(rule, rules):
+            if rule_id not in family or "of" in named.get(rule_id, set()):
+                wanted = ", ".join(source.rule for source in rule.options.of)
+                problem = f"the device has no rule {wanted} whose readings it could follow"
+                raise DeclarationError(f"{rule_id}.of", problem)
+            del rules[rule_id]
     return rules
+
+
+def _gathers(rule: Rule, rules: Mapping[str, Rule]) -> bool:
+    """Whether the device has a source of a `co_occurrence`."""
+    kinds = [rules[source.rule].kind for source in rule.options.of if source.rule in rules]
+    if co_occurrence.KIND in kinds or "silence" in kinds:
+        raise DeclarationError(f"{rule.id}.of", "a source is a rule that judges readings")
+    return bool(kinds)
+
+
+def _found(rule: Rule, points: Collection[str], named: Collection[str], *, is_default: bool) -> Rule | None:
+    """The rule with the inputs that the device has; None: a default that is nothing for it."""
+    known = ", ".join(sorted(points)) or "none"
+    if rule.point is not None and rule.point not in points:
+        if "point" not in named and (is_default or rule.kind not in KINDS):
+            return None
+        raise DeclarationError(f"{rule.id}.point", f"the device has no point '{rule.point}' (it has: {known})")
+    missing = set()
+    for each in rule.inputs[1:]:
+        device, point = rule.sources[each.name]
+        if device is not None or point in points:
+            continue
+        if f"inputs.{each.name}" in named or not (each.optional or (is_default and "kind" not in named)):
+            where = f"{rule.id}.inputs.{each.name}"
+            raise DeclarationError(where, f"the device has no point '{point}' (it has: {known})")
+        if not each.optional:
+            return None
+        missing.add(each.name)
+    if not missing:
+        return rule
+    return replace(
+        rule,
+        inputs=tuple(each for each in rule.inputs if each.name not in missing),
+        sources={name: source for name, source in rule.sources.items() if name not in missing},
+    )

@@ -7,17 +7,19 @@ being exported and restored in between. One engine, one caller at a time.
 from collections.abc import Iterable, Mapping
 
 import numpy as np
-import numpy.typing as npt
 
-from rules import episode, export, judgement, level, quality, rate, scan, stream
+from rules import episode, export, judgement, kind_step, level, presence, quality, rate, scan, schedule, stream
+from rules.beside import Beside, gather
 from rules.columns import Change, Columns
 from rules.condition import NEVER, Happening, Rows
 from rules.episode import Turn
-from rules.scan import Ints
-from rules.table import DeviceRules, Entity, Slot, Table, row_key
+from rules.evidence import Told, gathered
+from rules.scan import Bools, Floats, Ints
+from rules.table import DeviceRules, Entity, Table, row_key
+from rules.telling import tell
+from rules.together import Relevel, Together
 from rules.watch import Watch
 from wire.alert import Verb
-from wire.level import Level
 
 __all__ = ["Change", "Columns", "DeviceRules", "Engine"]
 
@@ -37,6 +39,7 @@ class Engine:
         self._settle_ms = round(settle_s * 1000)
         self._table = Table()
         self._watch = Watch(self._table)
+        self._together = Together(self._table)
         self._waiting: dict[str, bytes] = {}  # restored rows of what is not known yet
         self._gone: set[str] = set()
         self.unreadable: list[str] = []
@@ -79,6 +82,7 @@ class Engine:
         """Drop all state of an exercise; its rows come out of `dirty` once more, empty."""
         for entity in [each for each in self._table.entities.values() if each.exercise == exercise]:
             self._gone.update(self._table.drop(entity))
+        self._together.members.forget_exercise(exercise)
         for key in [key for key in self._waiting if key.startswith(f"{exercise}/")]:
             del self._waiting[key]
             self._gone.add(key)
@@ -99,13 +103,18 @@ class Engine:
     @property
     def blind(self) -> dict[tuple[str, str], str]:
         """Rules that cannot judge, by device and rule, and why."""
-        return dict(self._table.blind)
+        self._table.reindex()
+        return {**self._table.unlinked, **self._table.blind}
 
-    def assess(self, columns: Columns) -> Columns:
+    def assess(self, columns: Columns, pace: Floats | None = None) -> Columns:
         """The columns with quality flags, the tests that spoke, and arrival time where a clock is wrong.
 
         What the tests remember moves on, so each batch comes once, in order. Columns with `tests` come back as they
         are: a caller who wants the flags assesses first and steps with the result.
+
+        Args:
+            columns: readings in order of arrival.
+            pace: how fast the timeline of each reading runs, 1 and more: delays are longer by as much. None: as real.
         """
         if columns.tests is not None:
             return columns
@@ -115,7 +124,7 @@ class Engine:
         low, high = table.low[:count], table.high[:count]
         assessed = quality.assess(columns, low, high)
         assessed = assessed._replace(tests=quality.first_bits(columns, assessed, low, high))
-        return stream.examine(assessed, table.memory, table.net)
+        return stream.examine(assessed, table.memory, table.net, pace)
 
     def step(self, columns: Columns) -> list[Change]:
         """Judge a batch; the changes in the order of the readings that decided.
@@ -125,148 +134,121 @@ class Engine:
         table = self._table
         table.reindex()
         columns = self.assess(columns)
+        self._together.begin()
         index = np.flatnonzero((columns.channel >= 0) & (columns.channel < len(table.start) - 1))
         if not len(index):
             return []
         channel = columns.channel if len(index) == len(columns.channel) else columns.channel[index]
-        changes = self._heard(channel, columns, index)
-        start = table.start[channel]
-        number = table.start[channel + 1] - start
+        entity = table.entity_of[channel]
+        changes = presence.heard(table, self._watch, entity, columns.arrival[index], index)
+        doubt = quality.is_bad(columns), quality.is_unsure(columns)
+        beside = None
+        if table.pairs is not None:
+            beside = gather(table.pairs, columns, index, channel, entity, doubt[0] | doubt[1])
+        number = table.number[channel]
         finite = np.isfinite(columns.value)
         if not finite.all():
             number = np.where(finite[index], number, 0)
-        if int(number.min()) == int(number.max()) == 1:
-            changes.extend(self._judge(columns, index, table.target[start]))
-        elif number.any():
-            row, offset = scan.spread(number)
-            changes.extend(self._judge(columns, index[row], table.target[start[row] + offset]))
+        most = int(number.max())
+        if most == 1:
+            if not number.all():
+                judged = np.flatnonzero(number)
+                index, channel = index[judged], channel[judged]
+            changes.extend(self._judge(columns, doubt, index, table.target[table.start[channel]], beside))
+        elif most:
+            row, offset = scan.spread(number.astype(np.int64))
+            slot = table.target[table.start[channel[row]] + offset]
+            changes.extend(self._judge(columns, doubt, index[row], slot, beside))
+        elif beside is not None:
+            kind_step.pass_by(table, beside)
         changes.sort(key=lambda change: change.decided_by)
         return changes
 
-    def _judge(self, columns: Columns, row: Ints, slot: Ints) -> list[Change]:
+    def _judge(
+        self, columns: Columns, doubt: tuple[Bools, Bools], row: Ints, slot: Ints, beside: Beside | None
+    ) -> list[Change]:
         table = self._table
         alone = table.alone(slot)
         if not alone:
             order = np.argsort(slot, kind="stable")
             row, slot = row[order], slot[order]
-        kind = table.kind[slot].astype(np.int64)
         value = columns.value[row]
-        bad = quality.is_bad(columns)
-        unsure = quality.is_unsure(columns) & ~bad
-        bad |= unsure
-        rows = Rows(
-            slot=slot,
-            kind=kind,
-            ts=columns.ts[row],
-            arrival=columns.arrival[row],
-            signal=level.signal(kind, value, table.settings),
-            bad=bad[row],
-            unsure=unsure[row],
-            counted=columns.counted[row],
-            row=row,
-        )
+        rows = self._rows(columns, doubt, row, slot, value)
         table.touched[slot] = True
+        known = table.state.newest[slot] if table.stores else slot
         ordered = judgement.lanes(rows, table.state, alone=alone)
-        rated = table.settings.rated[kind]
-        if rated.any():
-            where = np.flatnonzero(rated)
-            rings = table.ring[slot[where]].astype(np.int64)
-            rows.signal[where] = rate.signal(
-                rows.only(where), value[where], ordered[where], rings, table.settings, table.rings,
-                alone=alone,
-            )  # fmt: skip
+        self._rates(rows, value, ordered, alone=alone)
+        told = Told()
+        if table.stores:
+            fresh = judgement.fresh(rows, ordered, known, alone=alone)
+            kind_step.signals(table, rows, value, ordered, fresh, beside, told)
+        happenings = judgement.judge(rows, ordered, table.state, table.settings, table.calm, alone=alone)
+        happenings += self._together.gather(rows, ordered, told)
         changes = []
-        for happening in judgement.judge(rows, ordered, table.state, table.settings, table.calm, alone=alone):
-            change = self._turn(happening, columns)
+        for each in self._together.in_order(happenings, self._together.common(rows, ordered, happenings)):
+            change = self._relevel(each, columns) if isinstance(each, Relevel) else self._turn(each, columns, told)
             if change is not None:
                 changes.append(change)
         return changes
 
-    def _turn(self, happening: Happening, columns: Columns) -> Change | None:
-        slot = self._table.slots[happening.slot]
-        if slot is None:
-            return None
-        state = self._table.state[happening.slot]
-        turn = episode.leave(state, happening, slot.ranks) if happening.leaves else episode.fulfil(state, happening)
-        if turn is None:
-            return None
-        self._table.calm.quiet[happening.slot] = False
-        rule = slot.rule
-        evidence: dict[str, float | str | None] = {"point": rule.point, "value": float(columns.value[happening.row])}
-        sign = 1.0 if rule.direction == "above" else -1.0
-        if rule.kind == "rate":
-            evidence["rate"] = sign * happening.signal if np.isfinite(happening.signal) else None
-        elif rule.reference is not None:
-            evidence["percent"] = sign * happening.signal
-        bound = rule.levels.get(Level.of_rank(happening.rank) or Level.IV)
-        if bound is not None:
-            evidence["threshold"] = bound.exit if happening.leaves else bound.enter
-        evidence["held_s"] = happening.held_s
-        if not happening.leaves:
-            evidence["samples"] = happening.samples
-        if happening.late:
-            evidence["lane"] = "late"
-        if columns.tests is not None and columns.tests[happening.row]:
-            evidence["tests"] = quality.names(int(columns.tests[happening.row]))
-        return self._told(happening.slot, slot, turn, happening.ts, happening.row, evidence)
-
-    def _told(
-        self,
-        number: int,
-        slot: Slot,
-        turn: Turn,
-        at: int,
-        decided_by: int,
-        evidence: Mapping[str, float | str | None],
-    ) -> Change:
-        entity, state = self._table.by_index[slot.entity], self._table.state[number]
-        assert entity is not None
-        return Change(
-            device=entity.device,
-            exercise=entity.exercise,
-            rule=slot.rule.id,
-            hazard=slot.rule.hazard,
-            verb=turn.verb,
-            level=Level.of_rank(turn.rank),
-            at=at,
-            opened_at=int(state["opened"]),
-            suspect=bool(state["suspect"]),
-            decided_by=decided_by,
-            evidence=evidence,
+    def _rows(self, columns: Columns, doubt: tuple[Bools, Bools], row: Ints, slot: Ints, value: Floats) -> Rows:
+        settings = self._table.settings
+        kind = self._table.kind[slot].astype(np.int64)
+        bad, unsure = doubt
+        ts = columns.ts[row]
+        barred = np.zeros(len(slot), dtype=np.bool_)
+        if settings.scheduled.any():
+            barred = settings.scheduled[kind]
+            barred[barred] = ~schedule.inside(ts[barred], settings, kind[barred])
+        return Rows(
+            slot=slot,
+            kind=kind,
+            ts=ts,
+            arrival=columns.arrival[row],
+            signal=level.signal(kind, value, settings),
+            bad=(bad | unsure)[row],
+            unsure=(unsure & ~bad)[row],
+            counted=columns.counted[row],
+            row=row,
+            barred=barred,
         )
 
-    def _heard(self, channel: npt.NDArray[np.int32], columns: Columns, index: Ints) -> list[Change]:
+    def _rates(self, rows: Rows, value: Floats, ordered: Bools, *, alone: bool) -> None:
         table = self._table
-        entity = table.entity_of[channel]
-        live = entity >= 0
-        if not live.all():
-            entity, index = entity[live], index[live]
-        arrival = columns.arrival[index]
-        np.maximum.at(table.seen, entity, arrival)
-        table.touched_seen[entity] = table.heard[entity] = True
-        return self._end_silences(entity, arrival, index)
+        rated = table.settings.rated[rows.kind]
+        if rated.any():
+            where = np.flatnonzero(rated)
+            rings = table.ring[rows.slot[where]].astype(np.int64)
+            rows.signal[where] = rate.signal(
+                rows.only(where), value[where], ordered[where], rings, table.settings, table.rings, alone=alone
+            )
 
-    def _end_silences(self, entity: Ints, arrival: Ints, index: Ints) -> list[Change]:
+    def _turn(self, happening: Happening, columns: Columns, told: Told) -> Change | None:
         table = self._table
-        if not len(table.state):
-            return []
-        slots = table.silent_slot[entity]
-        waiting = ((table.state.rank[slots] > 0) | (table.state.used[slots] > 0)) & (slots >= 0)
-        changes = []
-        for where in np.flatnonzero(waiting).tolist():
-            number = int(slots[where])
-            state, slot = table.state[number], table.slots[number]
-            if slot is None or not (state["rank"] or state["used"]):
-                continue
-            state["used"] = 0
-            self._watch.heard(number)
-            table.touched[number] = True
-            if state["rank"]:
-                at = max(int(arrival[where]), int(state["opened"]))
-                state["rank"], state["closed"] = 0, at
-                evidence = {"silent_s": (at - int(state["opened"])) / 1000}
-                changes.append(self._told(number, slot, Turn(Verb.CLEARED, 0), at, int(index[where]), evidence))
-        return changes
+        slot = table.slots[happening.slot]
+        if slot is None:
+            return None
+        state = table.state[happening.slot]
+        if happening.leaves:
+            turn = episode.leave(state, happening, slot.ranks)
+        else:
+            turn = episode.fulfil(state, happening, table.cooldown_ms(happening.slot))
+        if turn is None:
+            return None
+        table.calm.quiet[happening.slot] = False
+        evidence = gathered(slot.rule, happening, columns, told) | self._together.evidence(happening)
+        tells, common = self._together.tell(happening.slot, turn, happening.ts, happening.row)
+        if tells is None:
+            return None
+        return tell(self._table, happening.slot, tells, happening.ts, happening.row, evidence | common)
+
+    def _relevel(self, each: Relevel, columns: Columns) -> Change | None:
+        slot = self._table.slots[each.slot]
+        tells, common = self._together.relevel(each)
+        if slot is None or tells is None:
+            return None
+        evidence: dict[str, float | str | None] = {"point": slot.rule.point, "value": float(columns.value[each.row])}
+        return tell(self._table, each.slot, tells, each.ts, each.row, evidence | common)
 
     def seen(self, device: str, at: int, exercise: str | None = None) -> list[Change]:
         """A sign of life that is not a reading (a status, an event); ends a silence. `at`: scenario ms of arrival."""
@@ -275,9 +257,7 @@ class Engine:
         entity = table.entities.get((exercise, device))
         if entity is None:
             return []
-        table.seen[entity.index] = max(int(table.seen[entity.index]), at)
-        table.touched_seen[entity.index] = table.heard[entity.index] = True
-        return self._end_silences(np.array([entity.index]), np.array([at]), np.array([-1]))
+        return presence.heard(table, self._watch, np.array([entity.index]), np.array([at]), np.array([-1]))
 
     def last_seen(self, device: str, exercise: str | None = None) -> int | None:
         """Arrival of the last sign of life, scenario ms; None = never."""
@@ -309,14 +289,25 @@ class Engine:
         """
         self._table.reindex()
         changes: list[Change] = []
-        for lapse in self._watch.passed(now, deaf=deaf):
-            number = lapse.happening.slot
-            slot = self._table.slots[number]
-            turn = episode.fulfil(self._table.state[number], lapse.happening)
+        self._together.begin()
+        lapses = list(self._watch.passed(now, deaf=deaf))
+        self._together.silences(lapses)
+        for lapse in lapses:
+            number, happening = lapse.happening.slot, lapse.happening
+            slot, state = self._table.slots[number], self._table.state[number]
+            if slot is None:
+                continue
+            if happening.leaves:
+                turn = episode.leave(state, happening, slot.ranks)
+            else:
+                turn = episode.fulfil(state, happening, self._table.cooldown_ms(number))
             self._table.touched[number] = True
             self._table.calm.quiet[number] = False
-            if slot is not None and turn is not None:
-                changes.append(self._told(number, slot, turn, lapse.happening.ts, -1, lapse.evidence))
+            if turn is None:
+                continue
+            tells, common = self._together.tell(number, turn, happening.ts, -1)
+            if tells is not None:
+                changes.append(tell(self._table, number, tells, happening.ts, -1, {**lapse.evidence, **common}))
         return changes
 
     def dirty(self) -> dict[str, bytes]:
@@ -328,16 +319,19 @@ class Engine:
         out = dict.fromkeys(self._gone, b"")
         self._gone.clear()
         out.update(export.collect(self._table, self._settle_ms))
+        self._together.members.reindex()
+        out.update(self._together.members.collect(self._settle_ms))
         return out
 
     def state_bytes(self) -> int:
         """Memory of the arrays that hold thresholds, states and what the quality tests remember."""
         self._table.reindex()
-        return self._table.bytes()
+        return self._table.bytes() + self._together.members.bytes()
 
     def restore(self, state: Mapping[str, bytes]) -> None:
         """Take rows that `dirty` gave, before or after `configure`; rows of what is not known wait for it."""
         self._waiting.update({key: row for key, row in state.items() if row})
+        self.unreadable.extend(self._together.members.restore(self._waiting))
         for entity in self._table.entities.values():
             self.unreadable.extend(export.adopt(self._table, entity, self._waiting))
         self._wake_exercises()
@@ -371,7 +365,7 @@ class Engine:
         if slot is not None and state["rank"]:
             at = max(int(state["newest"]), int(state["opened"]))
             evidence = {"because": "the rule was taken away"}
-            changes.append(self._told(number, slot, Turn(Verb.CLEARED, 0), at, -1, evidence))
+            changes.append(tell(self._table, number, Turn(Verb.CLEARED, 0), at, -1, evidence))
         table.release(entity, rule_id)
         self._gone.add(row_key(entity.exercise, entity.device, rule_id))
         return changes

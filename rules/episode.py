@@ -13,15 +13,19 @@ class Turn(NamedTuple):
     rank: int
 
 
-def fulfil(state: Any, happening: Happening) -> Turn | None:
+def fulfil(state: Any, happening: Happening, cooldown_ms: int = 0) -> Turn | None:
     """A level was fulfilled: the episode opens or escalates, or nothing new is said.
 
-    A row of the second lane opens nothing at or before the end of the last episode (that time was judged already), and
+    For `cooldown_ms` after the end of an episode nothing opens that is no worse than that one was.
+
+    A row of the second lane does nothing at or before the end of the last episode (that time was judged already), and
     escalates only beyond the worst so far: so a repeat of what was heard changes nothing.
     """
     rank = int(state["rank"])
+    if happening.late and happening.ts <= int(state["closed"]):
+        return None
     if rank == 0:
-        if happening.late and happening.ts <= int(state["closed"]):
+        if happening.rank <= int(state["highest"]) and happening.ts < int(state["closed"]) + cooldown_ms:
             return None
         opened = int(state["opened"])
         state["opened"] = happening.ts if opened == NEVER or happening.ts > opened else opened + 1

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from rules import condition, rate
+from rules import condition, judgement, rate
 from rules.columns import Change
 from rules.condition import NEVER
 from rules.table import Entity, Slot, Table, quality_key, row_key
@@ -30,7 +30,7 @@ def collect(table: Table, settle_ms: int) -> dict[str, bytes]:
     if len(numbers):
         saved, newest = table.saved[numbers], table.state.newest[numbers]
         opened = table.state.opened[numbers]
-        quiet = condition.is_quiet(table.state, table.settings, numbers, table.kind[numbers].astype(np.int64))
+        quiet = judgement.is_quiet(table.state, table.settings, numbers, table.kind[numbers].astype(np.int64))
         moved = newest - np.where(saved["newest"] == NEVER, NEVER // 2, saved["newest"])
         keep = ~quiet | ~saved["quiet"] | (opened != saved["opened"]) | (moved >= settle_ms)
         chosen = numbers[keep]
@@ -73,6 +73,8 @@ def pack(table: Table, number: int, slot: Slot) -> bytes:
     head = np.array((FORMAT, slot.check, slot.rule.hazard.encode()), dtype=_CHECK)
     row: bytes = head.tobytes() + table.state.record(number).tobytes()
     ring = int(table.ring[number])
+    if table.store[number] >= 0:
+        row += table.stores[table.store[number]].pack(int(table.line[number]), slot.rule, slot.learnt)
     return row + table.rings.pack(ring, round(slot.rule.window_s * 1000)) if ring >= 0 else row
 
 
@@ -85,6 +87,11 @@ def unpack(table: Table, number: int, slot: Slot, row: bytes) -> bool:
     if head["format"] != FORMAT:
         return False
     state = np.frombuffer(row[_CHECK.itemsize : size], dtype=condition.RECORD)[0]
+    if table.store[number] >= 0:
+        try:
+            table.stores[table.store[number]].unpack(int(table.line[number]), slot.rule, slot.learnt, row[size:])
+        except (IndexError, ValueError):
+            return False
     if head["rule"] != slot.check:
         table.keep_episode(number, state)
         return True

@@ -1,6 +1,7 @@
 """The condition machine over a batch: lanes, calm rows passed by, and the segmented scans of `rules.condition`."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from rules.condition import (
     DOUBT,
     HELD,
     LEVELS,
+    LONGEST_MS,
     MANY,
     MET,
     NEVER,
@@ -20,7 +22,6 @@ from rules.condition import (
     Settings,
     State,
     emit,
-    is_quiet,
 )
 from rules.scan import Bools, Ints
 
@@ -39,6 +40,20 @@ class Calm:
         first = scan.firsts(rows.slot)
         moved = np.logical_or.reduceat(~still, np.flatnonzero(first))
         return np.asarray(moved[np.cumsum(first) - 1], dtype=np.bool_)
+
+
+def is_quiet(state: State, settings: Settings, slots: Ints, kind: Ints) -> Bools:
+    """True where nothing is on or held and everything is cleared: only the newest times of such a slot still move."""
+    bits = np.take(state.bits, slots, axis=1)
+    if len(kind) and int(kind.min()) == int(kind.max()):
+        kind = kind[:1]
+    settled = ((bits & CLEARED) != 0) | np.isnan(settings.enter[:, kind])
+    quiet = settled.all(axis=0) & ~((bits & HELD) != 0).any(axis=0)
+    quiet &= (state.rank[slots] == 0) & (state.newest[slots] != NEVER)
+    late = state.late_row[slots]
+    if (late >= 0).any():
+        quiet &= (late < 0) | ~((state.late.bits[:, late] & HELD) != 0).any(axis=0)
+    return np.asarray(quiet)
 
 
 def lanes(rows: Rows, state: State, *, alone: bool) -> Bools:
@@ -61,6 +76,17 @@ def lanes(rows: Rows, state: State, *, alone: bool) -> Bools:
     return ordered
 
 
+def fresh(rows: Rows, ordered: Bools, known: Ints, *, alone: bool) -> Bools:
+    """Rows of the first lane that are newer than all before; `known`: the newest time of each slot before the batch."""
+    if alone:
+        return ordered & (rows.ts > known)
+    where = np.flatnonzero(ordered)
+    ts, first = rows.ts[where], scan.firsts(rows.slot[where])
+    newer = np.zeros(len(ordered), dtype=np.bool_)
+    newer[where] = ts > scan.previous(ts, first, known[where])
+    return newer
+
+
 def judge(
     rows: Rows, ordered: Bools, state: State, settings: Settings, calm: "Calm", *, alone: bool = False
 ) -> list[Happening]:
@@ -76,7 +102,7 @@ def judge(
     """
     useful = ~np.isnan(rows.signal)
     if rows.bad.any():
-        useful &= ~rows.bad | (rows.signal >= settings.lowest[rows.kind])
+        useful &= ~rows.bad | ((rows.signal >= settings.lowest[rows.kind]) & ~rows.barred)
     if not useful.all():
         rows, ordered = rows.only(useful), ordered[useful]
     if len(rows.slot):
@@ -139,13 +165,14 @@ def _first_lane(
         shifted = np.concatenate(([0], raised_before[:-1]))
         again = again | (~first & (raised_before > shifted)) | (first & (raised_before > 0))
     clear_hold_ms = settings.clear_ms[kind][segment]
+    reaching: list[_Reaching] = []
     leaving: list[tuple[int, Bools, Ints]] = []
     for level in range(LEVELS):
         enter = settings.enter[level, kind]
         if np.isnan(enter).all():
             continue
         bits = state.bits[level, heads][segment]
-        high = rows.signal >= enter[segment]
+        high = (rows.signal >= enter[segment]) & ~rows.barred
         low = (rows.signal < settings.exit[level, kind][segment]) & ~rows.bad
         carried = (bits & HELD) != 0
         hold_ms = settings.hold_ms[level, kind][segment]
@@ -162,12 +189,9 @@ def _first_lane(
         dubious = (high & rows.bad & ~rows.unsure).astype(np.int64)
         doubt = scan.sums_since(dubious, mark, np.where(start, dubious, ((bits & DOUBT) != 0) + dubious)) > 0
         reached = high & (held_ms >= hold_ms) & (samples >= settings.min_samples[level, kind][segment])
-        reaching = reached.astype(np.int64)
-        times = scan.sums_since(reaching, mark, np.where(start, reaching, ((bits & MET) != 0) + reaching))
-        event = reached & (times == 1)
-        if event.any():
-            emit(happenings, rows, np.flatnonzero(event), level + 1, leaves=False, late=False, doubt=doubt | rows.bad,
-                 held_ms=held_ms, samples=samples)  # fmt: skip
+        often = reached.astype(np.int64)
+        times = scan.sums_since(often, mark, np.where(start, often, ((bits & MET) != 0) + often))
+        reaching.append(_Reaching(level, reached, reached & (times == 1), doubt, held_ms, samples))
         since = np.where(start, rows.arrival, state.since[level, heads][segment])[scan.marked_before(mark)]
         # the clear hold
         clear_start = low & ~scan.previous(low, first, (bits & CLEARING) != 0)
@@ -176,24 +200,82 @@ def _first_lane(
             clear_start | first,
             np.where(clear_start, 0, state.run_ms[level, heads][segment] + elapsed),
         )
+        clear_ms = np.minimum(clear_ms, clear_hold_ms)
         cleared = low & (clear_ms >= clear_hold_ms)
         cleared_before = scan.previous(cleared, first, (bits & CLEARED) != 0)
         leaving.append((level, cleared & (~cleared_before | again), clear_ms))
         # what is carried on
-        run_ms = np.where(low, np.minimum(clear_ms, clear_hold_ms), 0)
-        state.run_ms[level, heads] = np.where(held, np.minimum(held_ms, hold_ms), run_ms)[last]
+        run_ms = np.where(low, clear_ms, 0)
+        state.run_ms[level, heads] = np.where(held, np.minimum(held_ms, LONGEST_MS), run_ms)[last]
         state.samples[level, heads] = np.where(held, np.minimum(samples, MANY), 0)[last]
         state.since[level, heads] = np.where(held, since, 0)[last]
         state.bits[level, heads] = (
             held * HELD | (held & (times > 0)) * MET | (held & doubt) * DOUBT | low * CLEARING | cleared * CLEARED
         )[last]
     state.judged[heads] = rows.ts[last]
+    if settings.cooldown_ms[kind].any():
+        ends = _ends(rows, first, leaving, state, settings)
+        for each in reaching:
+            _after_cooldown(each, ends)
+    for each in reaching:
+        emit(happenings, rows, np.flatnonzero(each.event), each.level + 1, leaves=False, late=False,
+             doubt=each.doubt | rows.bad, held_ms=each.held_ms, samples=each.samples)  # fmt: skip
     told = np.array([each.slot for each in happenings], dtype=np.int64)
     watched = on | np.isin(heads, told)[segment]
     if watched.any():
         for level, event, clear_ms in leaving:
             emit(happenings, rows, np.flatnonzero(event & watched), level + 1, leaves=True, late=False,
                  doubt=rows.bad, held_ms=clear_ms, samples=np.zeros(len(slot), dtype=np.int64))  # fmt: skip
+
+
+class _Reaching(NamedTuple):
+    """Where the hold of a level is fulfilled, row by row."""
+
+    level: int
+    reached: Bools
+    event: Bools  # for the first time, or again after a cooldown
+    doubt: Bools
+    held_ms: Ints
+    samples: Ints
+
+
+class _Ends(NamedTuple):
+    """Ends of cooldowns: from the first row that is not before, what is reached opens an episode."""
+
+    row: Ints
+    stop: Ints  # of the slot's rows
+
+
+def _ends(
+    rows: Rows,
+    first: Bools,
+    leaving: list[tuple[int, Bools, Ints]],
+    state: State,
+    settings: Settings,
+) -> _Ends:
+    """Where cooldowns may end: those that were carried, and those of episodes that may end in the batch."""
+    start = np.flatnonzero(first)
+    stop = np.append(start[1:], len(first))
+    segment = np.cumsum(first) - 1
+    cooldown_ms = settings.cooldown_ms[rows.kind]
+    left = np.zeros(len(first), dtype=np.bool_)
+    for _, event, _ in leaving:
+        left |= event
+    row = np.flatnonzero(left & (cooldown_ms > 0))
+    heads = start[cooldown_ms[start] > 0]
+    closed = state.closed[rows.slot[heads]]
+    until = np.concatenate((closed + cooldown_ms[heads], rows.ts[row] + cooldown_ms[row]))
+    begin, end = np.concatenate((heads, row)), stop[segment[np.concatenate((heads, row))]]
+    return _Ends(scan.first_not_below(rows.ts, begin, end, until), end)
+
+
+def _after_cooldown(each: _Reaching, ends: _Ends) -> None:
+    """What is fulfilled already is told again at the first row after a cooldown: what could not open then does."""
+    count = len(each.reached)
+    following = np.where(each.reached, np.arange(count), count)
+    following = np.append(np.minimum.accumulate(following[::-1])[::-1], count)
+    row = following[ends.row]
+    each.event[row[row < ends.stop]] = True
 
 
 def _second_lane(rows: Rows, state: State, settings: Settings, happenings: list[Happening]) -> Bools:
@@ -208,7 +290,7 @@ def _second_lane(rows: Rows, state: State, settings: Settings, happenings: list[
     raised = np.zeros(len(rows.slot), dtype=np.bool_)
     for level in range(LEVELS):
         bits, low_so_far, high_so_far = late.bits[level, at], late.late_low[level, at], late.late_high[level, at]
-        high = rows.signal >= settings.enter[level, kind]
+        high = (rows.signal >= settings.enter[level, kind]) & ~rows.barred
         low = (rows.signal < settings.exit[level, kind]) & ~rows.bad
         carried = ((bits & HELD) != 0) & ~gap
         decided = high | low | first | gap
@@ -236,7 +318,7 @@ def _second_lane(rows: Rows, state: State, settings: Settings, happenings: list[
         )
         reaching = reached.astype(np.int64)
         times = scan.sums_since(reaching, mark, np.where(start, reaching, ((bits & MET) != 0) + reaching))
-        event = reached & (times == 1)
+        event = reached & ((times == 1) | (settings.cooldown_ms[kind] > 0))
         raised |= event
         emit(happenings, rows, np.flatnonzero(event), level + 1, leaves=False, late=True, doubt=doubt | rows.bad,
              held_ms=high_ts - low_ts, samples=samples)  # fmt: skip

@@ -34,6 +34,11 @@ def settings_row(rule: Rule, parameters: Mapping[str, float], row: Any) -> str |
     row["at_least"] = -np.inf if rule.at_least is None else rule.at_least
     row["window_ms"] = round(rule.window_s * 1000)
     row["rated"] = rule.kind == "rate"
+    row["cooldown_ms"] = round(rule.cooldown_s * 1000)
+    if rule.schedule is not None:
+        row["scheduled"] = True
+        for name in ("from_ms", "to_ms", "days", "offset_ms"):
+            row[name] = getattr(rule.schedule, name)
     row["below"] = np.nanmin(row["exit"]) if rule.levels else -np.inf
     if rule.reference is None:
         return None

@@ -110,10 +110,10 @@ def spread(count: Ints) -> tuple[Ints, Ints]:
 
 
 def roomy(array: npt.NDArray[Any], needed: int, fill: Any) -> npt.NDArray[Any]:
-    """The array with room for `needed` rows, a quarter as large again when it grows."""
+    """The array with room for `needed` rows, a sixteenth as large again when it grows."""
     if needed <= len(array):
         return array
-    grown = np.empty((max(64, needed, len(array) * 5 // 4), *array.shape[1:]), dtype=array.dtype)
+    grown = np.empty((max(64, needed, len(array) * 17 // 16), *array.shape[1:]), dtype=array.dtype)
     grown[: len(array)] = array
     grown[len(array) :] = fill
     return grown

@@ -42,6 +42,7 @@ class Batch:
     clock: Bools
     bits: Bits
     alone: bool  # no memory row stands twice
+    pace: Floats | None = None  # how fast the timeline runs; None: as real
 
     def kinds(self, memory: Memory) -> Ints:
         """The limits of each row; one entry where all rows have the same."""
@@ -53,17 +54,20 @@ class Batch:
         return np.ones(len(self.at), dtype=np.bool_) if self.alone else scan.firsts(self.at)
 
 
-def examine(columns: Columns, memory: Memory, net: Net | None = None) -> Columns:
+def examine(columns: Columns, memory: Memory, net: Net | None = None, pace: Floats | None = None) -> Columns:
     """The columns, assessed by `quality.assess`, with the flags and tests that memory allows; the memory moves on.
 
     Args:
         columns: with `clock` and `tests` set.
         memory: rows of the tested channels.
         net: their links.
+        pace: how fast the timeline of each reading runs; None: as real.
     """
     batch = _batch(columns, memory)
     if batch is None:
         return columns
+    if pace is not None:
+        batch.pace = pace[batch.index]
     judge_clocks(batch, memory)
     fresh = _order(batch, memory)
     sound = fresh & np.isfinite(batch.value) & _trusted(batch)

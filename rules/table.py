@@ -9,13 +9,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rules import condition, level, rate, scan
+from rules import condition, event, level, rate, scan, wiring
+from rules.beside import Pairs
 from rules.condition import NEVER
-from rules.declaration import Rule
 from rules.judgement import Calm
+from rules.kind_store import Fitting, KindStore
+from rules.kinds import KINDS
 from rules.link import Net
 from rules.memory import Memory
 from rules.quality_declaration import Limits
+from rules.rule import Rule
 from rules.scan import roomy as _roomy
 from wire.time import REAL
 
@@ -32,6 +35,7 @@ class DeviceRules:
     cadence_s: float = 10.0
     timeline: str = REAL
     quality: Mapping[str, Limits] = field(default_factory=dict)  # by point; without: range and clock alone
+    groups: Mapping[str, str] = field(default_factory=dict)  # site, building, zone: where it belongs to
 
 
 @dataclass(slots=True)
@@ -52,6 +56,7 @@ class Slot:
     rule: Rule
     ranks: tuple[int, ...]
     check: int  # of rule and reference: state of another rule does not fit
+    learnt: int = 0  # of what a kind's memory depends on
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,7 @@ class _Ready:
     check: int
     ranks: tuple[int, ...]
     why: str | None
+    fitting: Fitting | None  # of a kind of rules.kinds
 
 
 SAVED = np.dtype([("quiet", "?"), ("newest", "i8"), ("opened", "i8")])
@@ -98,6 +104,9 @@ class Table:
         self.settings = condition.Settings()
         self.kind = np.zeros(0, dtype=np.int32)  # by slot: its entry of the settings; -1 = the slot is free
         self.ring = np.zeros(0, dtype=np.int32)  # by slot: -1 = not a rate
+        self.stores: list[KindStore] = []  # of the kinds in use
+        self.store = np.zeros(0, dtype=np.int16)  # by slot: -1 = not of a kind of rules.kinds
+        self.line = np.zeros(0, dtype=np.int32)  # by slot: in its store
         self.calm = Calm(np.zeros(0, dtype=np.bool_))
         self.rings = rate.Rings()
         self.scratch = np.zeros(0, dtype=np.int32)
@@ -111,14 +120,18 @@ class Table:
         self.high = np.zeros(0)
         self.stale = True
         self._free: list[int] = []
-        self._ready: dict[tuple[int, float | None], _Ready] = {}
-        self._free_rings: list[int] = []
+        self._ready: dict[tuple[int, Any], _Ready] = {}
         # looked up by step and tick, rebuilt when stale
         self.start = np.zeros(1, dtype=np.int64)  # channel -> stretch of target
+        self.number = np.zeros(0, dtype=np.int32)  # by channel: length of that stretch
         self.target = np.zeros(0, dtype=np.int64)  # slots
+        self.pairs: Pairs | None = None  # what rules look at beside what they judge
+        self.unlinked: dict[tuple[str, str], str] = {}  # rules that look at devices that are not known
         self.entity_of = np.zeros(0, dtype=np.int64)  # by channel
-        self.entity_of_slot = np.zeros(0, dtype=np.int64)
+        self.entity_of_slot = np.zeros(0, dtype=np.int32)
         self.silent_slot = np.zeros(0, dtype=np.int64)  # by entity
+        self.event_slot = np.zeros(0, dtype=np.int64)  # slots of kind event
+        self.ends_ms = np.zeros(0, dtype=np.int64)  # of each of them: how long its word holds; NEVER = until a 0
         self.after_ms = np.zeros((0, condition.LEVELS), dtype=np.int64)  # by entity, as grace_ms
         self.grace_ms = np.zeros(0, dtype=np.int64)
         self.watch: dict[str, npt.NDArray[np.int64]] = {}  # entities by timeline
@@ -142,6 +155,7 @@ class Table:
         for rule_id, rule in device.rules.items():
             number = entity.slots.get(rule_id)
             ready = self._prepare(rule, device.parameters)
+            known = None
             if number is None:
                 number = entity.slots[rule_id] = self._allot()
             else:
@@ -150,7 +164,9 @@ class Table:
                     continue
                 self._let_go(number)
                 self.keep_episode(number, self.state.record(number)[0])
-            self.slots[number] = Slot(entity=entity.index, rule=rule, ranks=ready.ranks, check=ready.check)
+            learnt = ready.fitting.check if ready.fitting is not None else 0
+            self.slots[number] = Slot(entity.index, rule, ready.ranks, ready.check, learnt)
+            self._lay(number, entity.index, rule, ready.fitting, known)
             self.kind[number] = ready.kind
             self.settings.hold(ready.kind)
             self.calm.quiet[number] = False
@@ -165,6 +181,27 @@ class Table:
                 self.memory.admit(self.channel(entity.exercise, device, point), limits)
         self.stale = True
 
+    def _lay(self, number: int, entity: int, rule: Rule, fitting: Fitting | None, known: Slot | None) -> None:
+        """Give a slot a line of its kind; it stays where another threshold does not change what the kind remembers."""
+        before = int(self.store[number])
+        if before >= 0:
+            if fitting is not None and known is not None and known.learnt == fitting.check:
+                return
+            self.stores[before].release(int(self.line[number]))
+            self.store[number] = -1
+        if fitting is not None:
+            store = self._store(rule.kind)
+            self.store[number] = store.number
+            self.line[number] = store.admit(number, entity, rule, fitting)
+
+    def _store(self, kind: str) -> KindStore:
+        for store in self.stores:
+            if store.name == kind:
+                return store
+        store = KindStore(len(self.stores), kind, KINDS[kind])
+        self.stores.append(store)
+        return store
+
     def untested(self, entity: Entity, before: DeviceRules | None, now: DeviceRules | None = None) -> list[str]:
         """Forget the quality tests that a device has no more; the keys of their rows."""
         keys = []
@@ -177,20 +214,24 @@ class Table:
 
     def _prepare(self, rule: Rule, parameters: Mapping[str, float]) -> "_Ready":
         """A rule in arrays; devices of one model share their rules, so this is done once for all of them."""
-        parameter = parameters.get(rule.reference) if rule.reference else None
-        key = (id(rule), parameter)
+        parameter: Any = parameters.get(rule.reference) if rule.reference else None
+        key = (id(rule), tuple(sorted(parameters.items())) if rule.inputs else parameter)
         ready = self._ready.get(key)
         if ready is None:
-            text = repr((rule, parameter)).encode()
             row = np.zeros(1, dtype=condition.SETTINGS)
             row["enter"] = row["exit"] = row["lowest"] = np.nan
-            why = level.settings_row(rule, parameters, row[0]) if rule.point else None
+            why = level.settings_row(rule, parameters, row[0]) if rule.levels else None
+            fitting = self._store(rule.kind).fit(rule, parameters) if rule.inputs else None
+            if fitting is not None:
+                parameter, why = fitting.check, fitting.why and f"rule {rule.id}: {fitting.why}"
+            text = repr((rule, parameter)).encode()
             ready = self._ready[key] = _Ready(
                 rule=rule,
                 kind=self.settings.admit(row[0], hashlib.blake2b(text, digest_size=16).digest()),
                 check=zlib.crc32(text),
                 ranks=tuple(sorted(each.rank for each in (rule.levels or rule.after_s))),
                 why=why,
+                fitting=fitting,
             )
         return ready
 
@@ -240,6 +281,9 @@ class Table:
         """Take a slot away."""
         number = entity.slots.pop(rule_id)
         self._let_go(number)
+        if self.store[number] >= 0:
+            self.stores[self.store[number]].release(int(self.line[number]))
+            self.store[number] = -1
         self.kind[number] = -1
         self.slots[number] = None
         self.state.blank(number)
@@ -272,6 +316,8 @@ class Table:
             self.state.grow(number + 1)
             self.kind = _roomy(self.kind, number + 1, -1)
             self.ring = _roomy(self.ring, number + 1, -1)
+            self.store = _roomy(self.store, number + 1, -1)
+            self.line = _roomy(self.line, number + 1, -1)
             self.touched = _roomy(self.touched, number + 1, False)
             self.calm.quiet = _roomy(self.calm.quiet, number + 1, False)
             self.saved = _roomy(self.saved, number + 1, _UNSAVED)
@@ -284,6 +330,10 @@ class Table:
             self.rings.release(int(self.ring[number]))
             self.ring[number] = -1
 
+    def cooldown_ms(self, number: int) -> int:
+        """Of a slot's rule."""
+        return int(self.settings.cooldown_ms[self.kind[number]])
+
     def alone(self, slot: npt.NDArray[np.int64]) -> bool:
         """Whether no slot stands twice."""
         self.scratch = _roomy(self.scratch, len(self.slots), 0)
@@ -293,6 +343,39 @@ class Table:
         """Rebuild what `step` and `tick` look up, if rows changed."""
         if not self.stale:
             return
+        self._aim()
+        self.silent_slot = np.full(len(self.by_index), -1, dtype=np.int64)
+        events: list[int] = []
+        ends: dict[int, int] = {}
+        self.entity_of_slot = np.full(len(self.state), -1, dtype=np.int32)
+        self.after_ms = np.full((len(self.by_index), condition.LEVELS), NEVER, dtype=np.int64)
+        self.grace_ms = np.zeros(len(self.by_index), dtype=np.int64)
+        for number, slot in enumerate(self.slots):
+            if slot is None:
+                continue
+            self.entity_of_slot[number] = slot.entity
+            if slot.rule.kind == event.KIND:
+                events.append(number)
+                if slot.rule.options.ends_after_s is not None:
+                    ends[number] = round(slot.rule.options.ends_after_s * 1000)
+            if slot.rule.kind == "silence":
+                self.silent_slot[slot.entity] = number
+                self.after_ms[slot.entity] = NEVER
+                self.grace_ms[slot.entity] = round(slot.rule.grace_s * 1000)
+                for each, after in slot.rule.after_s.items():
+                    self.after_ms[slot.entity, each.rank - 1] = round(after * 1000)
+        self.event_slot = np.array(events, dtype=np.int64)
+        self.ends_ms = np.array([ends.get(number, NEVER) for number in events], dtype=np.int64)
+        watch: dict[str, list[int]] = {}
+        for (exercise, device), entity in self.entities.items():
+            watch.setdefault(exercise or self.devices[device].timeline, []).append(entity.index)
+        self.watch = {name: np.array(indices, dtype=np.int64) for name, indices in watch.items()}
+        wiring.link(self)
+        wiring.pair(self)
+        self.stale = False
+
+    def _aim(self) -> None:
+        """Which slots judge a channel, and whose it is."""
         targets: list[list[int]] = [[] for _ in self.channels]
         self.entity_of = np.full(len(self.channels), -1, dtype=np.int64)
         for (exercise, device, point), number in self.channels.items():
@@ -306,47 +389,12 @@ class Table:
                     targets[number].append(slot_number)
         lengths = np.array([len(each) for each in targets], dtype=np.int64)
         self.start = np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(lengths)))
+        self.number = lengths.astype(np.int32)
         self.target = np.array([number for each in targets for number in each], dtype=np.int64)
-        self.silent_slot = np.full(len(self.by_index), -1, dtype=np.int64)
-        self.entity_of_slot = np.full(len(self.state), -1, dtype=np.int64)
-        self.after_ms = np.full((len(self.by_index), condition.LEVELS), NEVER, dtype=np.int64)
-        self.grace_ms = np.zeros(len(self.by_index), dtype=np.int64)
-        for number, slot in enumerate(self.slots):
-            if slot is None:
-                continue
-            self.entity_of_slot[number] = slot.entity
-            if slot.rule.kind == "silence":
-                self.silent_slot[slot.entity] = number
-                self.after_ms[slot.entity] = NEVER
-                self.grace_ms[slot.entity] = round(slot.rule.grace_s * 1000)
-                for each, after in slot.rule.after_s.items():
-                    self.after_ms[slot.entity, each.rank - 1] = round(after * 1000)
-        watch: dict[str, list[int]] = {}
-        for (exercise, device), entity in self.entities.items():
-            watch.setdefault(exercise or self.devices[device].timeline, []).append(entity.index)
-        self.watch = {name: np.array(indices, dtype=np.int64) for name, indices in watch.items()}
-        self._link()
-        self.stale = False
 
     def bytes(self) -> int:
         """Memory of all arrays."""
         parts: list[Any] = [vars(self), vars(self.state), vars(self.state.late), vars(self.settings), vars(self.rings)]
         parts += [vars(self.memory), self.memory.rows, self.memory.windows, self.memory.links, vars(self.memory.kinds)]
         arrays = [each for part in parts for each in part.values() if isinstance(each, np.ndarray)]
-        return sum(each.nbytes for each in arrays) + self.calm.quiet.nbytes
-
-    def _link(self) -> None:
-        """Find the points that links look at; those of devices that are not known are passed over."""
-        memory = self.memory
-        self.net = None
-        if not memory.link_of:
-            return
-        whose = self.whose()
-        other: dict[int, int] = {}
-        for link, (row, number) in memory.link_of.items():
-            exercise, device, _ = whose[memory.channel_of[row]]
-            text = memory.kinds.limits[int(memory.kind[row])].links[number]
-            channel = self.channels.get((exercise, text.device or device, text.point), len(memory.of_channel))
-            if channel < len(memory.of_channel) and memory.of_channel[channel] >= 0:
-                other[link] = int(memory.of_channel[channel])
-        self.net = Net(memory, other)
+        return sum(each.nbytes for each in arrays) + self.calm.quiet.nbytes + sum(each.bytes() for each in self.stores)

@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rules import condition, silence
+from rules import condition, event, schedule, silence
 from rules.condition import NEVER, Happening
-from rules.scan import Ints
-from rules.table import Table
+from rules.scan import Bools, Ints
+from rules.table import Slot, Table
 
 Evidence = dict[str, float | str | None]
 
@@ -29,7 +29,9 @@ class Watch:
             if entities is not None:
                 if not deaf:
                     yield from self._silences(entities, instant, started)
+                yield from self._unproven(entities, instant, started)
                 yield from self._cut_off(entities, instant, started)
+                yield from self._over(entities, instant)
 
     def resume(self, now: Mapping[str, int]) -> None:
         """Begin to listen, as at a start: nobody was heard yet, and what is left of each grace runs from here."""
@@ -71,15 +73,35 @@ class Watch:
             evidence: Evidence = {"silent_s": (at - int(seen[where])) / 1000, "last_seen_ms": float(seen[where])}
             yield Lapse(_by_time(int(slots[where]), int(rank[where]), at, doubt=False), evidence)
 
+    def _cooling(self) -> Bools:
+        """By slot and level: fulfilled, while a cooldown let nothing open."""
+        table = self._table
+        state, kind = table.state, table.kind
+        cooled = (table.settings.cooldown_ms[kind] > 0) & (kind >= 0) & (state.rank == 0)
+        if not cooled.any():
+            return np.zeros(1, dtype=np.bool_)
+        met = (state.bits & (condition.HELD | condition.MET)) == (condition.HELD | condition.MET)
+        return np.asarray((met & cooled).T)
+
+    def _may_enter(self, kind: int, at: int) -> bool:
+        settings = self._table.settings
+        if not settings.scheduled[kind]:
+            return True
+        return bool(schedule.inside(np.array([at]), settings, np.array([kind]))[0])
+
     def _cut_off(self, entities: Ints, now: int, started: int) -> "Iterator[Lapse]":
         """Holds that began and were cut off by silence surface, suspect, at the maximum verify delay."""
         table = self._table
         watched = np.zeros(len(table.seen) + 1, dtype=np.bool_)  # the last one stands for 'no entity'
         watched[entities] = True
         pending = ((table.state.bits & (condition.HELD | condition.MET)) == condition.HELD).T
+        pending |= self._cooling()
         for number in np.flatnonzero(pending.any(axis=1) & watched[table.entity_of_slot]).tolist():
             slot = table.slots[number]
             if slot is None:
+                continue
+            if slot.rule.kind == event.KIND:
+                yield from self._escalated(number, slot, pending[number], now)
                 continue
             state, settings, kind = table.state[number], table.settings, int(table.kind[number])
             seen = int(table.seen[slot.entity])
@@ -89,7 +111,9 @@ class Watch:
                 # a longer hold asks for persistence, not for verification: only a real gap cuts it off
                 patience = gap if settings.hold_ms[level, kind] > verify else min(gap, verify)
                 at = max(int(state["since"][level]) + verify, since + patience)
-                if not pending[number, level] or now < at:
+                if level < int(state["highest"]):
+                    at = max(at, int(state["closed"]) + table.cooldown_ms(number))
+                if not pending[number, level] or now < at or not self._may_enter(kind, at):
                     continue
                 table.state.bits[level, number] |= condition.MET
                 table.touched[number] = True
@@ -101,6 +125,75 @@ class Watch:
                     "last_seen_ms": float(seen),
                 }
                 yield Lapse(_by_time(number, level + 1, at, doubt=True), evidence)
+
+    def _unproven(self, entities: Ints, now: int, started: int) -> "Iterator[Lapse]":
+        """What a kind was still verifying when its device fell silent surfaces too: it verifies inside its signal."""
+        table = self._table
+        for store in table.stores:
+            unproven = getattr(store.module, "unproven", None)
+            if unproven is None:
+                continue
+            signal = unproven(store.settings[store.setting], store.memory[: len(store.setting)])
+            stirs = np.flatnonzero(signal > 0)
+            for number, strength in zip(store.slot[stirs].tolist(), signal[stirs].tolist(), strict=True):
+                slot, kind = table.slots[number], int(table.kind[number])
+                if slot is None or table.store[number] != store.number or not np.isin(slot.entity, entities):
+                    continue
+                settings, state = table.settings, table.state[number]
+                rank = int((settings.enter[:, kind] <= strength).sum())
+                seen = int(table.seen[slot.entity])
+                since = seen if table.heard[slot.entity] else max(seen, started)
+                at = since + max(int(settings.verify_ms[kind]), int(settings.max_gap_ms[kind]))
+                if rank <= int(state["rank"]) or now < at or not self._may_enter(kind, at):
+                    continue
+                table.touched[number] = True
+                evidence: Evidence = {
+                    "point": slot.rule.point,
+                    "signal": strength,
+                    "cut_off": "silence",
+                    "last_seen_ms": float(seen),
+                }
+                yield Lapse(_by_time(number, rank, at, doubt=True), evidence)
+
+    def _escalated(self, number: int, slot: Slot, pending: Bools, now: int) -> "Iterator[Lapse]":
+        """Events that are up and whose next level's time has come: the device's own word, not a hold cut off."""
+        table = self._table
+        state, hold_ms = table.state[number], table.settings.hold_ms[:, table.kind[number]]
+        for level in range(condition.LEVELS - 1, -1, -1):
+            at = max(int(state["since"][level]) + int(hold_ms[level]), int(state["opened"]))
+            if not pending[level] or now < at:
+                continue
+            table.state.bits[level, number] |= condition.MET
+            table.touched[number] = True
+            evidence: Evidence = {
+                "point": slot.rule.point,
+                "held_s": (at - int(state["since"][level])) / 1000,
+                "by": "time",
+            }
+            doubt = bool(state["bits"][level] & condition.DOUBT)
+            yield Lapse(_by_time(number, level + 1, at, doubt=doubt), evidence)
+
+    def _over(self, entities: Ints, now: int) -> "Iterator[Lapse]":
+        """Events whose 0 was said long enough ago, or whose 1 is too old."""
+        table = self._table
+        slots = table.event_slot
+        on = np.isin(table.entity_of_slot[slots], entities) & (table.state.rank[slots] > 0)
+        slots, ends_ms = slots[on], table.ends_ms[on]
+        if not len(slots):
+            return
+        clear_ms = table.settings.clear_ms[table.kind[slots]]
+        at = event.ends(table.state, slots, clear_ms, ends_ms)
+        for where in np.flatnonzero(at <= now).tolist():
+            number = int(slots[where])
+            slot = table.slots[number]
+            if slot is None:
+                continue
+            said = bool((table.state.bits[:, number] & condition.CLEARING).any())
+            table.state.bits[:, number] = condition.CLEARING | condition.CLEARED
+            table.state.run_ms[:, number] = clear_ms[where]
+            evidence: Evidence = {"point": slot.rule.point, "by": "time", "because_of": "said" if said else "too_old"}
+            happening = _by_time(number, min(slot.ranks), int(at[where]), doubt=False)
+            yield Lapse(happening._replace(leaves=True), evidence)
 
 
 class Lapse(NamedTuple):

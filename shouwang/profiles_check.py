@@ -126,16 +126,23 @@ def _example_problems(profile: Profile, example: Example, index: int, source: So
 
 
 def _rules(profile: Profile, source: Source) -> tuple[str, list[Problem]]:
-    """The profile's rules over those of its family, as the edge will put them together."""
-    from rules import declaration
+    """The profile's rules and tests over those of its family, as the edge will put them together."""
+    from rules import declaration, quality_declaration
+    from rules.kinds import KINDS
 
+    points = [point.name for point in profile.points]
+    found, problems = "", []
     try:
-        found = declaration.resolve(
-            profile.hazard, [point.name for point in profile.points], profile.cadence_s, dict(profile.rules)
-        )
+        resolved = declaration.resolve(profile.hazard, points, profile.cadence_s, dict(profile.rules))
+        kinds = {rule.kind for rule in resolved.values()} & set(KINDS)
+        found = f"{resolved} {[sorted(getattr(KINDS[kind], 'PARAMETERS', ())) for kind in sorted(kinds)]}"
     except ValueError as error:
-        return "", [Problem(source.file, source.line(("rules",)), "rules", str(error))]
-    return str(found), []
+        problems.append(Problem(source.file, source.line(("rules",)), "rules", str(error)))
+    try:
+        quality_declaration.resolve(profile.hazard, points, profile.cadence_s, dict(profile.quality))
+    except ValueError as error:
+        problems.append(Problem(source.file, source.line(("quality",)), "quality", str(error)))
+    return found, problems
 
 
 def _note(source: Source, kind: str, note: Note, line: int | None = None) -> dict[str, Any]:

@@ -62,6 +62,13 @@ UNITS: Mapping[str, tuple[Unit, ...]] = {
     "alarm": (_linear("1", 1.0),),
     "rms": (_linear("m/s2", 1.0),),
     "wind": (_linear("m/s", 1.0),),
+    "neighbour": tuple(_linear(name, factor) for name, factor in _LENGTH_M.items()),
+    "rain": tuple(_linear(name, factor) for name, factor in (("mm", 1.0), ("in", 25.4), ("mm/h", 1.0), ("in/h", 25.4))),
+    "rain_mm_h": (_linear("mm/h", 1.0), _linear("in/h", 25.4)),
+    "rain_mm": (_linear("mm", 1.0), _linear("in", 25.4)),
+    "peak": (_linear("m/s2", 1.0),),
+    "prominence": (_linear("dB", 1.0),),
+    "damping": (_linear("1", 1.0), _linear("%", 0.01)),
 }
 """By point; the first is the one that the rules judge in."""
 

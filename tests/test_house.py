@@ -19,6 +19,7 @@ CLOUD_FLOORS = [
     {"drills"},
     {"dispatch"},
     {"incidents"},
+    {"rulebook"},
     {"inspections"},
     {"warnings"},
     {"telemetry"},

@@ -162,6 +162,16 @@ def test_check_reads_the_rules_as_the_edge_will(tmp_path):
     assert "levle" in result.stdout
 
 
+def test_check_reads_the_quality_tests_as_the_edge_will(tmp_path):
+    file = tmp_path / "probe.yaml"
+    file.write_text(JSON + "quality:\n  level: {spike: {leest: 0.1}}\n", encoding="utf-8")
+    result = run("check", file)
+    assert result.exit_code == 1
+    assert "quality.level.spike.leest: unknown key" in result.stdout
+    file.write_text(JSON + "quality:\n  level: {spike: {least: 0.1}, flat: null}\n", encoding="utf-8")
+    assert run("check", file).exit_code == 0
+
+
 def test_a_profile_file_can_be_used_before_it_is_in_a_library(tmp_path):
     file = tmp_path / "probe.yaml"
     file.write_text(JSON, encoding="utf-8")

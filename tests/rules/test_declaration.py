@@ -69,7 +69,10 @@ def test_a_rule_has_a_plain_name():
 @pytest.mark.parametrize("hazard", [Hazard.SMOKE, Hazard.WATER_LEVEL, Hazard.CURTAIN_WALL])
 @pytest.mark.parametrize("cadence_s", [1.0, 10.0, 120.0, 300.0, 3600.0])
 def test_the_defaults_of_every_family_are_rules(hazard, cadence_s):
-    points = {text["point"] for family in defaults.DEFAULTS.values() for text in family.values() if "point" in text}
+    family = {**defaults.DEFAULTS[hazard], **defaults.DEVICE}
+    parsed = [parse(rule_id, text, hazard, cadence_s) for rule_id, text in family.items()]
+    points = {rule.point for rule in parsed if rule.point}
+    points |= {point for rule in parsed for _, point in rule.sources.values()}
     rules = resolve(hazard, points, cadence_s)
     assert set(rules) == {*defaults.DEFAULTS[hazard], *defaults.DEVICE}
     for rule in rules.values():
@@ -89,22 +92,23 @@ def test_layers_lie_over_each_other_key_by_key():
     assert rules["water_depth"].levels[Level.II].exit == pytest.approx(0.25)
     assert Level.I not in rules["water_depth"].levels
     assert rules["water_depth"].clear_hold_s == 60
-    assert set(rules) == {"water_depth", "silence"}
+    assert "water_rise" not in rules
     assert defaults.WATER_LEVEL["water_rise"]["levels"]["II"]["enter"] == 0.02, "defaults are not written into"
 
 
 def test_a_default_without_its_point_is_left_out_but_a_written_rule_must_find_it():
-    assert set(resolve(Hazard.SMOKE, ["obscuration"], 10.0)) == {"smoke", "silence"}
+    assert set(resolve(Hazard.SMOKE, ["obscuration"], 10.0)) == {"smoke", "contamination", "cross_zone", "silence"}
     with pytest.raises(DeclarationError, match=r"no point 'depth'.*level"):
         resolve(Hazard.WATER_LEVEL, ["level"], 10.0, {"mine": {**GOOD, "point": "depth"}})
 
 
 def test_a_slow_device_is_believed_sooner():
     """Two more samples of a stage gauge are ten minutes; verification may take one."""
-    slow = resolve(Hazard.WATER_LEVEL, ["level"], 300.0)["water_depth"]
+    text = {**GOOD, "hold_s": 20, "min_samples": 3}
+    slow = parse("r", text, Hazard.WATER_LEVEL, 300.0)
     assert {(bound.hold_s, bound.min_samples) for bound in slow.levels.values()} == {(0.0, 1)}
-    assert (slow.max_gap_s, resolve(Hazard.WATER_LEVEL, ["level"], 300.0)["water_rise"].window_s) == (900.0, 900.0)
-    middling = resolve(Hazard.WATER_LEVEL, ["level"], 40.0)["water_depth"]
+    assert (slow.max_gap_s, parse("r", {**text, "kind": "rate"}, Hazard.WATER_LEVEL, 300.0).window_s) == (900.0, 900.0)
+    middling = parse("r", text, Hazard.WATER_LEVEL, 40.0)
     assert {(bound.hold_s, bound.min_samples) for bound in middling.levels.values()} == {(20.0, 2)}
-    quick = resolve(Hazard.WATER_LEVEL, ["level"], 10.0)["water_depth"]
+    quick = parse("r", text, Hazard.WATER_LEVEL, 10.0)
     assert {(bound.hold_s, bound.min_samples) for bound in quick.levels.values()} == {(20.0, 3)}

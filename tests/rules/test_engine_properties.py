@@ -55,6 +55,12 @@ def rules(draw):
             text["floor"] = {"at_least": 1.0}
     elif draw(st.booleans()):
         text["reference"] = "base"
+    if draw(st.integers(0, 3)) == 0:
+        text["cooldown_s"] = draw(st.sampled_from([1.0, 4.0, 20.0]))
+    if draw(st.integers(0, 3)) == 0:
+        begin, end = draw(st.sampled_from([("04:26", "04:27"), ("04:27", "04:26"), ("00:00", "24:00")]))
+        days = draw(st.sampled_from([["fri"], ["thu", "sat"], ["thu", "fri", "sat"]]))
+        text["schedule"] = {"from": begin, "to": end, "days": days}
     return text
 
 

@@ -43,7 +43,8 @@ def test_no_fire_is_told_later_for_being_tested(data_dir, fire):
             first, then = dict(reversed(opened(plain))), dict(reversed(opened(tested)))
             assert set(first) <= set(then), f"{station.station} {meter.number}"
             for rule, at in first.items():
-                assert then[rule] <= at + 2_000, f"{station.station} {meter.number} {rule}"
+                # what is doubted is verified somewhat longer, within the minute that every doubt has
+                assert then[rule] <= at + 10_000, f"{station.station} {meter.number} {rule}"
             suspect += sum(each.suspect for each in tested if each.verb is Verb.RAISED)
             total += len(opened(tested))
     assert suspect <= 0.2 * total

@@ -407,7 +407,8 @@ def test_a_bad_flag_never_drops_a_flood_it_is_suspect_at_the_same_reading():
 
 
 def test_a_real_step_is_raised_without_suspicion_and_a_spike_down_ends_nothing():
-    engine = smoke_engine()
+    plainly = {"water_depth": {"kind": "level", "point": "level"}}  # kind `ponding` has its own doubt about steps
+    engine = one(LEVEL, valid=(-0.5, 5.0), rules=resolve_rules(Hazard.WATER_LEVEL, ("level",), 10.0, plainly))
     raised = [each for each in changes_of(engine, [0.0] * 6 + [0.5] * 6) if each.rule == "water_depth"]
     assert [(each.verb, each.suspect) for each in raised] == [(Verb.RAISED, False)]
     dropouts = np.tile([0.5, 0.5, 0.5, 0.0], 300)

@@ -232,7 +232,9 @@ def test_missing_data_never_clears():
     for step in range(4):
         changes = say(engine, T0 + 10_000 * step, value=0.5)
     assert changes == [] or changes[0].level
-    assert all(change.rule == "silence" for change in engine.tick({"real": T0 + 10**8}))
+    later = engine.tick({"real": T0 + 10**8})
+    assert [each.rule for each in later if each.verb is Verb.CLEARED] == []
+    assert ("smoke", Level.II, True) in {(each.rule, each.level, each.suspect) for each in later}  # smoke, then silence
     # and what comes after the gap needs its clear hold in full
     late = T0 + 10**8
     for step in range(0, 890, 10):
@@ -284,7 +286,10 @@ def test_an_exercise_has_a_clock_and_a_silence_of_its_own():
     gone = engine.dirty()
     assert {key for key, row in gone.items() if row == b""} == {
         "drl-1/s0/",
-        *(f"drl-1/s0/{rule}" for rule in ("smoke", "silence", "battery")),
+        *(
+            f"drl-1/s0/{rule}"
+            for rule in ("smoke", "contamination", "silence", "battery", "cross_zone", ":~cross_zone", ":~silence")
+        ),
     }
     assert engine.last_seen("s0", "drl-1") is None
     assert engine.last_seen("s0") == T0

@@ -10,8 +10,13 @@ import pytest
 from recorded_fires import FIRES, stations
 from typer.testing import CliRunner
 
+from rules.declaration import resolve
+from rules.defaults import DEFAULTS
+from shouwang.backtest_judge import thresholds
 from shouwang.main import app
 from shouwang.units import unit_of
+from wire.alert import Hazard
+from wire.level import Level
 
 
 def run(*arguments):
@@ -42,12 +47,45 @@ def test_thresholds_are_taken_and_told_in_the_unit_of_the_file(stage):
     (crossing,) = alarms(result, "water_depth")
     assert crossing["level"] == "III"
     assert crossing["raised_at"] == "2026-05-01T10:30:00.000Z"
-    assert crossing["cleared_at"] == "2026-05-01T11:15:00.000Z"
-    assert (crossing["peak"], crossing["unit"], crossing["kind"]) == (6.4, "ft", "level")
+    assert crossing["cleared_at"] == "2026-05-01T11:20:00.000Z"  # the first low reading might be a spike
+    assert (crossing["peak"], crossing["unit"]) == (6.4, "ft")
     assert crossing["evidence"]["value"] == pytest.approx(5.2)
     assert crossing["evidence"]["threshold"] == pytest.approx(5.0)
     assert [step["verb"] for step in crossing["steps"]] == ["raised", "escalated", "deescalated", "cleared"]
-    assert [each["kind"] for each in alarms(result, "water_rise")] == ["rate"]
+
+
+def test_the_quality_tests_of_the_edge_are_run_and_told_unless_asked_not_to(stage):
+    tested = run(stage, *WATER, "--threshold", "IV=5", "--json")
+    assert "quality of level: spike 2" in tested.stderr
+    assert alarms(tested, "water_depth")[0]["suspect"]
+    plain = run(stage, *WATER, "--threshold", "IV=5", "--json", "--no-quality")
+    assert "spike" not in plain.stderr
+    (crossing,) = alarms(plain, "water_depth")
+    assert (crossing["cleared_at"], crossing["suspect"]) == ("2026-05-01T11:15:00.000Z", False)
+
+
+def test_thresholds_of_a_family_that_judges_an_index_make_a_plain_rule(monkeypatch):
+    own = {"kind": "smoke_fusion", "gate_s": 60, "latch": True, "levels": {"III": {"enter": 1.0}}}
+    monkeypatch.setitem(DEFAULTS, Hazard.SMOKE, {"smoke": own})
+    layer = thresholds(Hazard.SMOKE, ["III=0.02"], unit_of("obscuration", "1/m"))
+    rule = resolve(Hazard.SMOKE, ["obscuration"], 4.0, layer)["smoke"]
+    assert (rule.kind, rule.point, rule.latch, list(rule.levels)) == ("level", "obscuration", True, [Level.III])
+    assert rule.levels[Level.III].enter == pytest.approx(0.2)
+    assert rule.levels[Level.III].hold_s == 12
+
+
+def test_a_file_may_bring_rules_and_tests_of_quality(stage, tmp_path):
+    layer = tmp_path / "layer.yaml"
+    layer.write_text("rules: {water_rise: null}\nquality: {level: {user_span: [0, 1.6]}}\n")
+    result = run(stage, *WATER, "--threshold", "IV=5", "--rules", layer, "--json")
+    assert {each["rule"] for each in alarms(result)} == {"water_depth"}
+    assert "user_range" in result.stderr
+    layer.write_text("water_rise: null\n")
+    assert {each["rule"] for each in alarms(run(stage, *WATER, "--rules", layer, "--json"))} == {"water_depth"}
+    for text in ("- 1", "rules: [1]", "{1: 2}"):
+        layer.write_text(text)
+        result = run(stage, *WATER, "--rules", layer)
+        assert (result.exit_code, "layer.yaml" in result.stderr) == (2, True)
 
 
 def test_without_json_a_table_is_printed(stage):
@@ -132,14 +170,26 @@ def test_a_file_without_readings_is_refused(tmp_path, content, says):
     assert run(tmp_path / "binary.csv", *WATER).exit_code == 2
 
 
-def test_a_panel_needs_its_baseline(tmp_path):
+def test_a_panel_without_its_baseline_is_told_so_and_with_it_judged(tmp_path):
     path = tmp_path / "panel.csv"
-    path.write_text("t,f\n" + "\n".join(f"{3600 * i},{20 if i < 50 else 18.5}" for i in range(100)))
-    options = ("--time", "t", "--value", "f", "--kind", "curtain_wall", "--json")
-    assert "baseline_frequency_hz" in run(path, *options).stderr
-    (shift,) = alarms(run(path, *options, "--parameter", "baseline_frequency_hz=20"))
-    assert (shift["rule"], shift["level"], shift["raised_at"]) == ("frequency_shift", "III", 52 * 3600)
-    assert shift["peak"] == 18.5
+    path.write_text("t,f,k\n" + "\n".join(f"{3600 * i},{20 if i < 50 else 18.5},20" for i in range(100)))
+    options = (path, "--time", "t", "--value", "f", "--kind", "curtain_wall", "--json",
+               "--point", "surface_temperature=k:Cel")  # fmt: skip
+    bare = run(*options)
+    assert alarms(bare) == []
+    assert "baseline_frequency_hz" in bare.stderr
+    (shift,) = alarms(run(*options, "--parameter", "baseline_frequency_hz=20"))
+    assert (shift["rule"], shift["peak"]) == ("frequency_shift", 18.5)
+    assert 50 * 3600 <= shift["raised_at"] <= 56 * 3600
+
+
+def test_a_rule_by_a_parameter_that_is_not_given_is_refused(stage, tmp_path):
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("bank: {kind: level, point: level, reference: bank_m, levels: {III: {enter: 5}}}\n")
+    result = run(stage, *WATER, "--rules", rules)
+    assert (result.exit_code, "rule bank needs --parameter bank_m=VALUE" in result.stderr) == (2, True)
+    assert run(stage, *WATER, "--rules", rules, "--parameter", "bank_m=1.5").exit_code == 0
+    assert run(stage, *WATER, "--parameter", "bank_m=high").exit_code == 2
 
 
 def test_silence_is_reported_when_asked_for(tmp_path):

@@ -5,6 +5,7 @@ from typing import Any
 
 from edge_cloud import StandInCloud
 from edge_process import EdgeProcess, until
+from plain_smoke import PLAIN_SMOKE
 from player import Due, Player, clock
 
 from wire.configuration import DeviceConfig, EdgeDocument
@@ -15,7 +16,7 @@ EVERY_MS = 10_000
 QUIET, SMOKE, FIRE = 0.01, 0.2, 0.6
 # IV needs two minutes; III 12 s and three samples; II 10 s. Cleared after 60 s below exit.
 PATTERN = [QUIET] * 6 + [SMOKE] * 4 + [FIRE] * 5 + [QUIET] * 14 + [FIRE] * 5 + [QUIET] * 12
-RULES = {"smoke": {"clear_hold_s": 60}, "silence": None}
+RULES = {"smoke": {**PLAIN_SMOKE, "clear_hold_s": 60}, "silence": None}
 READINGS = DEVICES * len(PATTERN)
 
 

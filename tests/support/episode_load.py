@@ -17,6 +17,8 @@ RULES: dict[str, Any] = {
         "kind": "level",
         "point": "obscuration",
         "levels": {
+            "IV": None,
+            "I": None,
             "III": {"enter": 0.15, "exit": 0.06, "hold_s": 5, "min_samples": 3},
             "II": {"enter": 0.30, "exit": 0.15, "hold_s": 5, "min_samples": 3},
         },

@@ -3,10 +3,14 @@
 It is what the vectorised engine is held against.
 """
 
+import datetime as dt
 import math
 from dataclasses import dataclass, field
 
+from plain_kinds import PlainKept
+
 from rules.declaration import Rule
+from rules.kinds import KINDS
 
 PARTS = 16
 
@@ -44,10 +48,40 @@ class PlainRule:
         self.level = None
         self.highest = None
         self.suspect = False
-        self.again = False
+        self.kind = PlainKept(KINDS[self.rule.kind], self.rule, self.parameters) if self.rule.inputs else None
 
-    def signal(self, ts, value, first_lane, bad):
+    def message(self, rows):
+        """Rows (point, ts, value, bad, counted) of one message of the device itself; what the judged one brought."""
+        names = {point: name for name, (_, point) in self.rule.sources.items()}
+        self.kind.message = {}
+        for point, ts, value, bad, counted in rows:
+            if point in names and point != self.rule.point and not bad and counted and math.isfinite(value):
+                self.kind.hear(names[point], ts, value)
+        answers = [self.read(ts, value, bad, counted) for point, ts, value, bad, counted in rows
+                   if point == self.rule.point]  # fmt: skip
+        return answers[0] if answers else None
+
+    def barred(self, ts):
+        schedule = self.rule.schedule
+        if schedule is None:
+            return False
+        local = dt.datetime.fromtimestamp((ts + schedule.offset_ms) / 1000, dt.UTC)
+        time = (local.hour * 3600 + local.minute * 60 + local.second) * 1000 + local.microsecond // 1000
+        today, yesterday = (bool(schedule.days >> (local.weekday() - back) % 7 & 1) for back in (0, 1))
+        if schedule.from_ms < schedule.to_ms:
+            return not (today and schedule.from_ms <= time < schedule.to_ms)
+        return not ((today and time >= schedule.from_ms) or (yesterday and time < schedule.to_ms))
+
+    def cools(self, level, ts):
+        """Whether an episode ended too shortly ago for one of this level to open."""
+        if self.level is not None or self.closed is None or level.rank > self.highest.rank:
+            return False
+        return ts < self.closed + round(self.rule.cooldown_s * 1000)
+
+    def signal(self, ts, value, first_lane, bad, fresh):
         rule = self.rule
+        if self.kind is not None:
+            return self.sign * self.kind.signal(ts, value, bad=bad, in_order=first_lane, fresh=fresh)
         if rule.kind == "level":
             if rule.reference is None:
                 return self.sign * value
@@ -73,11 +107,13 @@ class PlainRule:
         if not math.isfinite(value):
             return None
         first_lane = counted and (self.newest is None or ts >= self.newest)
+        fresh = first_lane and (self.newest is None or ts > self.newest)
         if first_lane:
             self.newest = ts
-        signal = self.signal(ts, value, first_lane, bad)
+        signal = self.signal(ts, value, first_lane, bad, fresh)
         mildest = min(self.sign * bound.enter for bound in self.rule.levels.values())
-        if math.isnan(signal) or (bad and signal < mildest):
+        self.outside = self.barred(ts)
+        if math.isnan(signal) or (bad and (signal < mildest or self.outside)):
             return None
         if first_lane:
             return self.in_order(ts, signal, bad)
@@ -93,6 +129,7 @@ class PlainRule:
             bound = self.rule.levels[level]
             high = signal >= self.sign * bound.enter
             low = signal < self.sign * bound.exit and not bad
+            high = high and not self.outside
             if high and not run.held:
                 run.held, run.held_ms, run.samples, run.doubt, run.met = True, 0, 1, self.lasting, False
             elif low:
@@ -102,7 +139,7 @@ class PlainRule:
                 run.samples += high and fresh
                 run.doubt |= high and self.lasting
             enough = run.held_ms >= round(bound.hold_s * 1000) and run.samples >= bound.min_samples
-            if high and enough and not run.met:
+            if high and enough and (not run.met or self.rule.cooldown_s):
                 run.met = True
                 reached.append((level, run.doubt or bad))
             if low:
@@ -119,7 +156,7 @@ class PlainRule:
                 return ("cleared", None, ts, self.opened, self.suspect)
             return ("deescalated", self.level, ts, self.opened, self.suspect)
         if reached and (self.level is None or reached[-1][0].rank > self.level.rank):
-            return self.rise(*reached[-1], ts)
+            return None if self.cools(reached[-1][0], ts) else self.rise(*reached[-1], ts)
         return None
 
     def late(self, ts, signal, bad, counted):
@@ -131,6 +168,7 @@ class PlainRule:
             bound = self.rule.levels[level]
             high = signal >= self.sign * bound.enter
             low = signal < self.sign * bound.exit and not bad
+            high = high and not self.outside
             if low or broken:
                 run.late_held = False
             if high and not run.late_held:
@@ -144,7 +182,7 @@ class PlainRule:
                 run.late_doubt |= high and self.lasting
             if (
                 high
-                and not run.late_met
+                and (not run.late_met or self.rule.cooldown_s)
                 and run.late_high - run.late_low >= round(bound.hold_s * 1000)
                 and max(run.late_samples, 1) >= bound.min_samples
             ):
@@ -153,8 +191,10 @@ class PlainRule:
         if not reached:
             return None
         level, doubt = reached[-1]
+        if self.closed is not None and ts <= self.closed:
+            return None
         if self.level is None:
-            if self.closed is not None and ts <= self.closed:
+            if self.cools(level, ts):
                 return None
         elif level.rank <= self.highest.rank:
             return None

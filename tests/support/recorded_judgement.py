@@ -1,10 +1,12 @@
 """What the rules, straight from the defaults of each family, say of the recorded fires and floods."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from recorded_fires import Meter, Station, Stream
 
+from rules import quality_declaration
 from rules.columns import Change, Columns
 from rules.declaration import resolve
 from rules.engine import DeviceRules, Engine
@@ -19,7 +21,8 @@ def judge_meter(meter: Meter) -> list[Change]:
     """The changes that one smoke meter, with its thermocouple, causes."""
     rules = resolve(Hazard.SMOKE, SMOKE_POINTS, SMOKE_CADENCE_S)
     engine = Engine()
-    engine.configure([DeviceRules(meter.device, rules, SMOKE_POINTS, cadence_s=SMOKE_CADENCE_S)])
+    tests = quality_declaration.resolve(Hazard.SMOKE, SMOKE_POINTS, SMOKE_CADENCE_S)
+    engine.configure([DeviceRules(meter.device, rules, SMOKE_POINTS, cadence_s=SMOKE_CADENCE_S, quality=tests)])
     channels = [engine.channel(meter.device, point) for point in SMOKE_POINTS]
     values = np.column_stack([meter.obscuration, meter.temperature]).ravel()
     return engine.step(Columns.of(np.tile(channels, len(meter.ts)), np.repeat(meter.ts, 2), values))
@@ -27,11 +30,26 @@ def judge_meter(meter: Meter) -> list[Change]:
 
 def judge_stream(stream: Stream) -> list[Change]:
     """The changes that a stage gauge causes with its official action level as level IV and the default rate rule."""
-    points, cadence_s = ("level",), float(np.median(np.diff(stream.ts))) / 1000
-    levels = {"IV": {"enter": stream.action_ft * 0.3048}, "III": None, "II": None, "I": None}
-    rules = resolve(Hazard.WATER_LEVEL, points, cadence_s, {"water_depth": {"levels": levels}})
+    cadence_s = float(np.median(np.diff(stream.ts))) / 1000
+    return judge_gauge(
+        stream, cadence_s, {"water_depth": {"levels": action_level(stream)}, "water_rise": {"window_s": 900}}
+    )
+
+
+def action_level(stream: Stream) -> dict[str, Any]:
+    """The official action level as level IV, and no other."""
+    return {"IV": {"enter": stream.action_ft * 0.3048}, "III": None, "II": None, "I": None}
+
+
+def judge_gauge(
+    stream: Stream, cadence_s: float, own: dict[str, Any], own_tests: dict[str, Any] | None = None
+) -> list[Change]:
+    """The changes that a stage gauge causes with rules and quality tests of its own over the defaults."""
+    points = ("level",)
+    rules = resolve(Hazard.WATER_LEVEL, points, cadence_s, own)
+    tests = quality_declaration.resolve(Hazard.WATER_LEVEL, points, cadence_s, own_tests or {})
     engine = Engine()
-    engine.configure([DeviceRules(stream.usgs_id, rules, points, cadence_s=cadence_s)])
+    engine.configure([DeviceRules(stream.usgs_id, rules, points, cadence_s=cadence_s, quality=tests)])
     return engine.step(Columns.of(engine.channel(stream.usgs_id, "level"), stream.ts, stream.level_m))
 
 

@@ -1,0 +1,240 @@
+"""The frame that a rule kind sees of a batch, over what its store keeps and what the batch itself says.
+
+Two ways, which come to the same: where each line is judged once, in order, and hears each input at most once, what
+comes before the judged reading is taken into the store first. Otherwise each row looks up what had come before it.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from rules import scan
+from rules.condition import NEVER
+from rules.frame import Frame, Signal, Window
+from rules.kind_store import KindStore, Latest
+from rules.rings import Added, Course, Rings, in_order
+from rules.scan import Bools, Floats, Ints
+
+Heard = Mapping[str, Added]
+"""Sound readings of other inputs in a batch, in order of arrival, by the input's name."""
+
+
+class Judged(NamedTuple):
+    """Readings of the judged input of one kind; those of a line stand together, in order of arrival."""
+
+    line: Ints
+    place: Ints  # in the batch; the message ends before it
+    ts: Ints
+    arrival: Ints
+    value: Floats
+    bad: Bools
+    ordered: Bools  # of the first lane
+    fresh: Bools  # and newer than all before
+
+
+def judge(store: KindStore, judged: Judged, heard: Heard) -> Signal:
+    """The signal at each judged row; the store takes the batch in.
+
+    Args:
+        store: of the kind; moves on.
+        judged: the rows.
+        heard: what the batch says of other inputs.
+    """
+    lines = [judged.line, *(each.line for each in heard.values())]
+    simple = bool(judged.ordered.all()) and all(store.alone(each) for each in lines)
+    frame = (_Simple if simple else _General)(store, judged, heard)
+    signal = store.module.signal(frame, store.settings, store.memory)
+    frame.finish()
+    return signal
+
+
+def take(store: KindStore, heard: Heard) -> None:
+    """Take in what a batch says of other inputs, where none is judged."""
+    for name, added in heard.items():
+        _take(store.others[name], added)
+
+
+def _take(latest: Latest, added: Added) -> None:
+    added, first, sound = _sorted(latest, added)
+    if not sound.all():
+        added = added.only(sound)
+        first = scan.firsts(added.line)
+    latest.take(added.line, added.ts, added.value, first)
+
+
+def _sorted(latest: Latest, added: Added) -> tuple[Added, Bools, Bools]:
+    """Sorted by line; the first of each line; which are in order."""
+    added = added.only(np.argsort(added.line, kind="stable"))
+    first = scan.firsts(added.line)
+    return added, first, in_order(added.ts, first, latest.ts[added.line])
+
+
+class _Base(Frame):
+    """What both ways share."""
+
+    def __init__(self, store: KindStore, judged: Judged, heard: Heard) -> None:
+        self.store = store
+        self.slot = judged.line
+        self.first = np.ones(len(judged.line), dtype=np.bool_)
+        self.setting = store.setting[judged.line].astype(np.int64)
+        self.ts, self.arrival, self.value = judged.ts, judged.arrival, judged.value
+        self.bad = judged.bad
+        self.usable = judged.fresh & ~judged.bad
+        self.place = judged.place
+        self.ordered = judged.ordered
+        self.heard = heard
+
+    def latest(self, name: str) -> tuple[Floats, Ints]:
+        """The newest sound value of another input at each row, and its event time."""
+        latest = self.store.others.get(name)
+        if latest is None:
+            return np.full(len(self.ts), np.nan), np.full(len(self.ts), NEVER)
+        return self._latest(name, latest)
+
+    def window(self, name: str, rows: Ints | None = None) -> Window:
+        """What is kept of an input at some rows."""
+        where = np.arange(len(self.ts)) if rows is None else rows
+        now = self.ts[where]
+        if name == self.store.judged:
+            ring = self.store.ring[self.slot[where]].astype(np.int64)
+            kept = self._window(name, self.store.own, ring, where, now, now)
+            return Window(np.column_stack((kept.ts, now)), np.column_stack((kept.value, self.value[where])))
+        latest = self.store.others.get(name)
+        if latest is None or not latest.rings.width:
+            return Window(np.full((len(where), 1), NEVER), np.full((len(where), 1), np.nan))
+        return self._window(name, latest.rings, self.slot[where], where, now, now + 1)
+
+    def _latest(self, name: str, latest: Latest) -> tuple[Floats, Ints]:
+        raise NotImplementedError
+
+    def _window(self, name: str, rings: Rings, ring: Ints, where: Ints, now: Ints, before: Ints) -> Window:
+        raise NotImplementedError
+
+    def finish(self) -> None:
+        """The store takes the batch in."""
+        raise NotImplementedError
+
+
+class _Simple(_Base):
+    """Each line once and in order."""
+
+    def __init__(self, store: KindStore, judged: Judged, heard: Heard) -> None:
+        super().__init__(store, judged, heard)
+        self.after: dict[str, Added] = {}
+        for name, added in self.heard.items():
+            self._hear(name, self.store.others[name], added)
+
+    def _hear(self, name: str, latest: Latest, added: Added) -> None:
+        sound = added.ts >= latest.ts[added.line]
+        if not sound.all():
+            added = added.only(sound)
+        after = self.store.later(added.line, added.place, self.slot, self.place)
+        if after.any():
+            self.after[name] = added.only(after)
+            added = added.only(~after)
+        latest.take(added.line, added.ts, added.value)
+
+    def _latest(self, name: str, latest: Latest) -> tuple[Floats, Ints]:
+        del name  # the store is as of each row already
+        return latest.value[self.slot], latest.ts[self.slot]
+
+    def _window(self, name: str, rings: Rings, ring: Ints, where: Ints, now: Ints, before: Ints) -> Window:
+        del name, where
+        return rings.as_of_now(ring, now, before)
+
+    def finish(self) -> None:
+        own = self.store.own
+        if own.width:
+            keep = np.flatnonzero(self.usable & self.store.keeps[self.slot])
+            ring, ts = self.store.ring[self.slot[keep]].astype(np.int64), self.ts[keep]
+            some = np.flatnonzero(own.firsts(ring, ts))
+            own.keep(ring[some], ts[some], self.value[keep[some]])
+        for name, added in self.after.items():
+            self.store.others[name].take(added.line, added.ts, added.value)
+
+
+class _General(_Base):
+    """Rows look up what had come before them."""
+
+    def __init__(self, store: KindStore, judged: Judged, heard: Heard) -> None:
+        super().__init__(store, judged, heard)
+        self.first = scan.firsts(self.slot)
+        self.lines = np.unique(self.slot)
+        ends = [int(self.place.max()) if len(self.place) else 0]
+        ends += [int(added.message.max()) for added in self.heard.values() if len(added.line)]
+        self.most = max(ends) + 1
+        self.courses: dict[str, Course] = {}
+        self.sound: dict[str, Added] = {}  # in order
+        self.late: dict[str, Added] = {}
+        for name, said in self.heard.items():
+            added, _, sound = _sorted(self.store.others[name], said)
+            self.sound[name], self.late[name] = added.only(sound), added.only(~sound)
+        self.kept = self._kept()
+
+    def _kept(self) -> Added:
+        own = self.store.own
+        keeps = self.usable & self.store.keeps[self.slot]
+        where = np.flatnonzero(keeps) if own.width else np.zeros(0, dtype=np.int64)
+        ring = self.store.ring[self.slot[where]].astype(np.int64)
+        if len(where):
+            some = own.firsts(ring, self.ts[where], scan.firsts(ring))
+            where, ring = where[some], ring[some]
+        place = self.place[where]
+        return Added(ring, place, place, self.ts[where], self.value[where])
+
+    def _latest(self, name: str, latest: Latest) -> tuple[Floats, Ints]:
+        value, ts = latest.value[self.slot], latest.ts[self.slot]
+        added = self.sound.get(name)
+        if added is not None and len(added.line):
+            at = np.searchsorted(added.line * self.most + added.place, self.slot * self.most + self.place) - 1
+            here = (at >= 0) & (added.line[at] == self.slot)
+            value, ts = np.where(here, added.value[at], value), np.where(here, added.ts[at], ts)
+        late = np.flatnonzero(~self.ordered)
+        if len(late):
+            value[late], ts[late] = self._beside_late(name, latest, late, value[late], ts[late])
+        return value, ts
+
+    def _beside_late(self, name: str, latest: Latest, where: Ints, value: Floats, ts: Ints) -> tuple[Floats, Ints]:
+        """Beside a late reading stands what came with it; else the newest that is not younger, if that was kept."""
+        now = self.ts[where]
+        newer = ts > now
+        value, ts = np.where(newer, np.nan, value), np.where(newer, NEVER, ts)
+        if newer.any() and latest.rings.width:
+            late = where[newer]
+            then, old = self._window(name, latest.rings, self.slot[late], late, now[newer], now[newer] + 1)
+            newest = np.argmax(then, axis=1)[:, None]
+            ts[newer] = np.take_along_axis(then, newest, axis=1)[:, 0]
+            value[newer] = np.take_along_axis(old, newest, axis=1)[:, 0]
+        for group in (self.late, self.sound):
+            added = group.get(name)
+            if added is None or not len(added.line):
+                continue
+            key, sought = added.line * self.most + added.message, self.slot[where] * self.most + self.place[where]
+            at = np.minimum(np.searchsorted(key, sought), len(key) - 1)
+            same = (key[at] == sought) & (added.ts[at] == now)
+            value, ts = np.where(same, added.value[at], value), np.where(same, added.ts[at], ts)
+        return value, ts
+
+    def _window(self, name: str, rings: Rings, ring: Ints, where: Ints, now: Ints, before: Ints) -> Window:
+        course = self.courses.get(name)
+        if course is None:
+            lines = np.unique(self.store.ring[self.slot]).astype(np.int64) if rings is self.store.own else self.lines
+            course = self.courses[name] = Course.of(rings, lines, self._added(name, rings), self.most)
+        return course.window(ring, self.place[where], now, before)
+
+    def _added(self, name: str, rings: Rings) -> Added:
+        """What the rings of an input will keep of the batch."""
+        if name == self.store.judged:
+            return self.kept
+        added = self.sound.get(name)
+        if added is None:
+            none = np.zeros(0, dtype=np.int64)
+            return Added(none, none, none, none, np.zeros(0))
+        return added.only(rings.firsts(added.line, added.ts, scan.firsts(added.line)))
+
+    def finish(self) -> None:
+        if len(self.kept.line):
+            self.store.own.keep(self.kept.line, self.kept.ts, self.kept.value)
+        for name, added in self.sound.items():
+            self.store.others[name].take(added.line, added.ts, added.value, scan.firsts(added.line))

@@ -1,0 +1,233 @@
+"""Who belongs together: the rules that look at other devices of their group, with what is kept of each.
+
+A member is a slot whose rule is of kind `co_occurrence` or has `common_mode`. Arrays by member are built anew when the
+table's rows change; what is remembered goes along by name.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rules import co_occurrence
+from rules.condition import NEVER
+from rules.scan import Bools, Floats, Ints
+from rules.table import Slot, Table
+
+_SAVED = np.dtype([("format", "u1"), ("told", "u1"), ("check", "u4"), ("last", "i8")])
+FORMAT = 1
+MARK = ":~"
+"""Before the rule's name in the key of what is kept of a member; no point and no rule is called so."""
+SETTLES = 4
+"""L is written when it moved by a part of the window so large: after a crash it may be older by that."""
+
+Name = tuple[str | None, str, str]
+"""Exercise, device, rule."""
+
+
+class Kept(NamedTuple):
+    """What is remembered of a member."""
+
+    check: int  # of the rule: another rule's L says nothing
+    last: int  # newest event time at which it showed
+    told: int  # rank told last, of a rule with common_mode; 0 = none
+
+
+class Members:
+    """The members of a table."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._known: object = None
+        self._kept: dict[Name, Kept] = {}
+        self._restored: dict[Name, Kept] = {}
+        self._gone: set[str] = set()
+        self.names: list[Name] = []
+        self._clear()
+
+    def _clear(self) -> None:
+        count = len(self.names)
+        self.slot, self.group, self.window_ms = (np.zeros(count, dtype=np.int64) for _ in range(3))
+        self.last, self.saved = (np.full(count, NEVER, dtype=np.int64) for _ in range(2))
+        self.need, self.check = np.zeros(count, dtype=np.int32), np.zeros(count, dtype=np.uint32)
+        self.told, self.saved_told = (np.zeros(count, dtype=np.uint8) for _ in range(2))
+        self.at: Floats = np.full(count, np.nan)
+        self.silent: Bools = np.zeros(count, dtype=np.bool_)
+        self.more: dict[int, Ints] = {}  # by member: other groups that are counted too
+        self.has_more: Bools = np.zeros(count, dtype=np.bool_)
+        slots = len(self._table.kind)
+        self.commoner = np.full(slots, -1, dtype=np.int32)  # by slot: its member, of a rule with common_mode
+        self.gatherer = np.full(slots, -1, dtype=np.int32)  # by slot: its member, of kind co_occurrence
+        self.feeds = np.zeros(slots, dtype=np.int16)  # by slot: how many members it is a source of
+        self.feed_start = np.zeros(slots, dtype=np.int32)
+        self.feed_member, self.feed_slot = (np.zeros(0, dtype=np.int64) for _ in range(2))  # by link: whom it feeds
+        self.feed_at: Floats = np.zeros(0)
+        self.feed_field = np.zeros(0, dtype=np.int64)  # number in `fields`; -1 = the signal
+        self.feed_drives: Bools = np.zeros(0, dtype=np.bool_)
+        self.fields: list[str] = []
+        self.judges_common = False  # some rule with readings has common_mode
+        self.widest_ms = 0
+
+    def reindex(self) -> None:
+        """Build the arrays anew if the table did."""
+        table = self._table
+        if self._known is table.entity_of_slot and not self._restored:
+            return
+        self._known = table.entity_of_slot
+        for number, name in enumerate(self.names):
+            self._kept[name] = Kept(int(self.check[number]), int(self.last[number]), int(self.told[number]))
+        saved = {name: (int(self.saved[n]), int(self.saved_told[n])) for n, name in enumerate(self.names)}
+        saved.update({name: (kept.last, kept.told) for name, kept in self._restored.items()})
+        self._kept.update(self._restored)
+        mine: list[tuple[Name, int, Slot]] = []
+        for number, slot in enumerate(table.slots):
+            if slot is None or not (slot.rule.kind == co_occurrence.KIND or slot.rule.common_mode is not None):
+                continue
+            entity = table.by_index[slot.entity]
+            if entity is not None:
+                mine.append(((entity.exercise, entity.device, slot.rule.id), number, slot))
+        self.names = [name for name, _, _ in mine]
+        self._clear()
+        groups: dict[tuple[str, str, str | None, str], int] = {}
+        feeds: list[tuple[int, int, float, int, bool]] = []
+        for member, (name, number, slot) in enumerate(mine):
+            self._place(member, name, number, slot, groups)
+            if slot.rule.kind == co_occurrence.KIND:
+                self.gatherer[number] = member
+                feeds += self._feeds(member, slot)
+            self._remember(member, number, slot, self._kept.get(name), saved.get(name))
+        self._feed(feeds)
+        self._need(mine)
+        self.widest_ms = int(self.window_ms.max()) if mine else 0
+        if table.devices:
+            for name in self._kept.keys() - set(self.names):
+                self._gone.add(key(*name))
+            self._kept.clear()
+        self._restored.clear()
+
+    def _place(self, member: int, name: Name, number: int, slot: Slot, groups: dict[Any, int]) -> None:
+        rule = slot.rule
+        declared: Any = rule.options if rule.kind == co_occurrence.KIND else rule.common_mode
+        exercise, device, rule_id = name
+        places = self._table.devices[device].groups
+
+        def of(place: str) -> int:
+            return groups.setdefault((rule_id, declared.within, exercise, place), len(groups))
+
+        own = places.get(declared.within)
+        self.slot[member], self.check[member] = number, slot.check
+        self.window_ms[member] = declared.window_ms
+        self.group[member] = -1 if own is None else of(own)
+        if rule.kind == co_occurrence.KIND:
+            others = sorted({place for place in declared.adjacent if place != own})
+            if others:
+                self.more[member] = np.array([of(place) for place in others], dtype=np.int64)
+                self.has_more[member] = True
+            return
+        self.commoner[number] = member
+        self.silent[member] = rule.kind == "silence"
+        if rule.levels:
+            sign = 1.0 if rule.direction == "above" else -1.0
+            enters = [sign * bound.enter for bound in rule.levels.values()]
+            self.at[member] = min(enters) if declared.at is None else sign * declared.at
+            self.judges_common = True
+
+    def _feeds(self, member: int, slot: Slot) -> list[tuple[int, int, float, int, bool]]:
+        """(source slot, member, at, field, drives) of the sources that the device has."""
+        entity = self._table.by_index[slot.entity]
+        assert entity is not None
+        out: list[tuple[int, int, float, int, bool]] = []
+        for source in slot.rule.options.of:
+            number = entity.slots.get(source.rule)
+            other = self._table.slots[number] if number is not None else None
+            if number is None or other is None:
+                continue
+            field = -1
+            if source.field:
+                if source.field not in self.fields:
+                    self.fields.append(source.field)
+                field = self.fields.index(source.field)
+            turned = other.rule.direction == "below" and field < 0
+            out.append((number, member, -source.at if turned else source.at, field, not out))
+        return out
+
+    def _feed(self, feeds: list[tuple[int, int, float, int, bool]]) -> None:
+        if not feeds:
+            return
+        feeds.sort(key=lambda each: each[0])
+        slot, member, at, field, drives = zip(*feeds, strict=True)
+        slots = np.array(slot, dtype=np.int64)
+        np.add.at(self.feeds, slots, 1)
+        self.feed_start[1:] = np.cumsum(self.feeds[:-1])
+        self.feed_member = np.array(member, dtype=np.int64)
+        self.feed_slot = self.slot[self.feed_member]
+        self.feed_at = np.array(at, dtype=np.float64)
+        self.feed_field = np.array(field, dtype=np.int64)
+        self.feed_drives = np.array(drives, dtype=np.bool_)
+
+    def _remember(self, member: int, number: int, slot: Slot, kept: Kept | None, saved: tuple[int, int] | None) -> None:
+        rank = int(self._table.state.rank[number])
+        if kept is not None:
+            self.last[member] = kept.last if kept.check == slot.check else NEVER
+            self.told[member] = kept.told
+        if saved is not None:
+            self.saved[member], self.saved_told[member] = saved
+        if not rank or not self.told[member]:
+            self.told[member] = rank
+
+    def _need(self, mine: list[tuple[Name, int, Slot]]) -> None:
+        """How many must be present for common_mode."""
+        size = np.bincount(self.group[self.group >= 0], minlength=1)
+        for member, (_, _, slot) in enumerate(mine):
+            common = slot.rule.common_mode
+            if common is not None:
+                whole = int(size[self.group[member]]) if self.group[member] >= 0 else 1
+                self.need[member] = max(common.at_least, int(np.ceil(common.share * whole)))
+
+    def lively(self, ts: int) -> bool:
+        """Whether any member may be present at this event time or later."""
+        return len(self.last) > 0 and int(self.last.max()) >= ts - self.widest_ms
+
+    # ------------------------------------------------------------ what is kept
+
+    def collect(self, settle_ms: int) -> dict[str, bytes]:
+        """Rows that moved and are worth writing; an empty value: to be deleted."""
+        out = dict.fromkeys(self._gone, b"")
+        self._gone.clear()
+        apart = self.last - np.where(self.saved == NEVER, NEVER // 2, self.saved)
+        moved = (self.last != self.saved) & (apart >= np.minimum(settle_ms, self.window_ms // SETTLES))
+        for member in np.flatnonzero(moved | (self.told != self.saved_told)).tolist():
+            row = np.array((FORMAT, self.told[member], self.check[member], self.last[member]), dtype=_SAVED)
+            out[key(*self.names[member])] = row.tobytes()
+        self.saved[moved] = self.last[moved]
+        again = self.told != self.saved_told
+        self.saved[again], self.saved_told[again] = self.last[again], self.told[again]
+        return out
+
+    def restore(self, rows: dict[str, bytes]) -> list[str]:
+        """Take the rows of members out of `rows`; the keys of those that could not be read."""
+        unreadable = []
+        for text in [text for text in rows if f"/{MARK}" in text]:
+            row = rows.pop(text)
+            exercise, device, rule = text.split("/", 2)
+            if len(row) != _SAVED.itemsize or row[0] != FORMAT:
+                unreadable.append(text)
+                continue
+            one = np.frombuffer(row, dtype=_SAVED)[0]
+            name = (exercise or None, device, rule.removeprefix(MARK))
+            self._restored[name] = Kept(int(one["check"]), int(one["last"]), int(one["told"]))
+        return unreadable
+
+    def forget_exercise(self, exercise: str) -> None:
+        """Drop what was restored of an exercise and never used."""
+        for name in [name for name in self._restored if name[0] == exercise]:
+            del self._restored[name]
+            self._gone.add(key(*name))
+
+    def bytes(self) -> int:
+        """Memory of all arrays."""
+        return sum(each.nbytes for each in vars(self).values() if isinstance(each, np.ndarray))
+
+
+def key(exercise: str | None, device: str, rule: str) -> str:
+    """The name of what is kept of a member."""
+    return f"{exercise or ''}/{device}/{MARK}{rule}"

@@ -1,0 +1,196 @@
+"""Kept readings of one input over its window: one, the first, of each part, by line of a rule kind.
+
+Values are kept to seven digits. A reading lies at its part of time modulo what is kept, so that nothing is ever moved.
+`keep` takes readings in, `as_of_now` and `Course` give them back oldest first: the one where each line is asked once,
+the other where a burst asks for what was kept at each of its rows.
+"""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from rules import scan
+from rules.condition import NEVER
+from rules.frame import Window
+from rules.scan import Bools, Floats, Ints, roomy
+
+NO_RING, NO_PART = 2**62, -(2**31)
+"""Stand for the newest part where there is no ring (nothing is ever newer), and where nothing is kept yet."""
+SPARE = 2
+"""A ring keeps so many parts more than its window has."""
+_COUNT = np.dtype("<i4")
+
+
+class Rings:
+    """Rings by line; a line whose rule does not look back at this input has none."""
+
+    def __init__(self) -> None:
+        self.width = 0
+        self.window = np.zeros(0, dtype=np.int32)  # ms; 0 = no ring
+        self.part = np.ones(0, dtype=np.int32)  # ms
+        self.kept = np.zeros(0, dtype=np.int16)  # places of the ring
+        self.newest = np.zeros(0, dtype=np.int64)  # number of the newest part
+        self.ts = np.zeros((0, 0), dtype=np.int64)
+        self.value = np.zeros((0, 0), dtype=np.float32)
+
+    def admit(self, line: int, lines: int, window_ms: int, parts: int) -> None:
+        """A ring that keeps nothing yet, for one of so many lines; `window_ms` 0: none."""
+        kept = parts + SPARE if window_ms else 0
+        if not kept and not self.width:
+            return
+        if kept > self.width:
+            wide = len(self.window), kept
+            ts, value = np.full(wide, NEVER, dtype=np.int64), np.full(wide, np.nan, dtype=np.float32)
+            ts[:, : self.width], value[:, : self.width] = self.ts, self.value
+            self.width, self.ts, self.value = kept, ts, value
+        self.window, self.part = roomy(self.window, lines, 0), roomy(self.part, lines, 1)
+        self.kept, self.newest = roomy(self.kept, lines, 0), roomy(self.newest, lines, NO_RING)
+        self.ts, self.value = roomy(self.ts, lines, NEVER), roomy(self.value, lines, np.nan)
+        self.window[line], self.kept[line], self.newest[line] = window_ms, kept, NO_PART if kept else NO_RING
+        self.part[line] = max(window_ms // parts, 1)
+        self.ts[line], self.value[line] = NEVER, np.nan
+
+    def firsts(self, line: Ints, ts: Ints, first: Bools | None = None) -> Bools:
+        """Which readings are the first of a part newer than what is kept; lines without a ring keep nothing.
+
+        Args:
+            line: of each reading.
+            ts: in order of time in a line.
+            first: where a line begins, if lines stand more than once (sorted then).
+        """
+        newest = self.newest[line]
+        part = self.part[line]
+        if first is None:
+            return np.asarray(ts >= (newest + 1) * part)
+        bucket = ts // part
+        anew = first.copy()
+        anew[1:] |= bucket[1:] != bucket[:-1]
+        return np.asarray(anew & (bucket > newest))
+
+    def keep(self, line: Ints, ts: Ints, value: Floats) -> None:
+        """Take readings in, in order of time."""
+        bucket = ts // self.part[line]
+        place = line * self.width + bucket % self.kept[line]
+        self.ts.reshape(-1)[place], self.value.reshape(-1)[place] = ts, value
+        self.newest[line] = bucket
+
+    def held(self, line: Ints) -> tuple[Ints, Floats, Bools]:
+        """What rings hold, oldest first and the newest in the last column, and which places hold something."""
+        kept, newest = self.kept[line], self.newest[line]
+        age = np.arange(self.width - 1, -1, -1)
+        place = (newest % np.maximum(kept, 1))[:, None] - age
+        place += kept[:, None] * (place < 0)
+        there = age < kept[:, None]
+        place = np.where(there, place, 0)
+        ts = np.take_along_axis(self.ts[line], place, axis=1)
+        value = np.take_along_axis(self.value[line], place, axis=1).astype(np.float64)
+        there &= ts >= ((newest - kept + 1) * self.part[line])[:, None]
+        return ts, value, there
+
+    def as_of_now(self, line: Ints, now: Ints, before: Ints) -> Window:
+        """What rings hold of each line's window; nothing from `before` on."""
+        ts, value, there = self.held(line)
+        there &= (ts >= (now - self.window[line])[:, None]) & (ts < before[:, None])
+        return Window(np.where(there, ts, NEVER), np.where(there, value, np.nan))
+
+    def pack(self, line: int) -> bytes:
+        """One ring, for export."""
+        ts, value, there = self.held(np.array([line]))
+        ts, value = ts[there], value[there]
+        return np.array(len(ts), dtype=_COUNT).tobytes() + ts.astype("<i8").tobytes() + value.astype("<f4").tobytes()
+
+    def unpack(self, line: int, packed: bytes) -> int:
+        """Take what `pack` gave, at the beginning of `packed`, unless newer is kept; how many bytes it was."""
+        count = int(np.frombuffer(packed[: _COUNT.itemsize], dtype=_COUNT)[0])
+        middle = _COUNT.itemsize + 8 * count
+        ts = np.frombuffer(packed[_COUNT.itemsize : middle], dtype="<i8").astype(np.int64)
+        value = np.frombuffer(packed[middle : middle + 4 * count], dtype="<f4").astype(np.float64)
+        if count and self.kept[line] and ts[-1] // self.part[line] > self.newest[line]:
+            self.ts[line], self.value[line] = NEVER, np.nan
+            self.keep(np.full(count, line), ts, value)
+        return middle + 4 * count
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """For counting their bytes."""
+        return {name: each for name, each in vars(self).items() if isinstance(each, np.ndarray)}
+
+
+class Added(NamedTuple):
+    """Readings that a batch adds to an input."""
+
+    line: Ints
+    place: Ints  # in the batch
+    message: Ints  # place of the end of the message it came in
+    ts: Ints
+    value: Floats
+
+    def only(self, keep: Bools | Ints) -> "Added":
+        """Some of them."""
+        return Added(*(column[keep] for column in self))  # type: ignore[arg-type]
+
+
+@dataclass(slots=True)
+class Course:
+    """What rings held at each row of a batch: what they hold before it, then what it adds, a stretch for each line."""
+
+    rings: Rings
+    lines: Ints  # the lines asked, sorted
+    start: Ints  # of each line's stretch
+    key: Ints  # by line and place, sorted
+    ts: Ints
+    value: Floats
+    width: int  # of a line in `key`
+
+    @classmethod
+    def of(cls, rings: Rings, lines: Ints, added: Added, most: int) -> "Course":
+        """The course of some lines.
+
+        Args:
+            rings: not moved on yet.
+            lines: sorted, each once.
+            added: what will be kept, in order of time, of these lines and others.
+            most: places in the batch are below this.
+        """
+        old_ts, old_value, there = rings.held(lines)
+        number = np.minimum(np.searchsorted(lines, added.line), len(lines) - 1)
+        mine = lines[number] == added.line
+        added, number = added.only(mine), number[mine]
+        held = there.sum(axis=1)
+        line = np.concatenate((np.repeat(np.arange(len(lines)), held), number))
+        key = np.concatenate((np.zeros(int(held.sum()), dtype=np.int64), added.place + 1)) + line * (most + 2)
+        order = np.argsort(key, kind="stable")
+        return cls(
+            rings=rings,
+            lines=lines,
+            start=np.searchsorted(key[order], np.arange(len(lines)) * (most + 2)),
+            key=key[order],
+            ts=np.concatenate((old_ts[there], added.ts))[order],
+            value=np.concatenate((old_value[there], added.value.astype(np.float32).astype(np.float64)))[order],
+            width=most + 2,
+        )
+
+    def window(self, line: Ints, place: Ints, now: Ints, before: Ints) -> Window:
+        """What was kept of each row's window before its place in the batch; nothing from `before` on."""
+        rings, wide = self.rings, self.rings.width
+        number = np.searchsorted(self.lines, line)
+        end = np.searchsorted(self.key, number * self.width + place + 1)
+        start = self.start[number]
+        index = end[:, None] + np.arange(-wide, 0)
+        there = index >= start[:, None]
+        index = np.where(there, index, 0)
+        if not len(self.ts):
+            return Window(np.full(index.shape, NEVER), np.full(index.shape, np.nan))
+        ts, value = self.ts[index], self.value[index]
+        newest = np.where(end > start, self.ts[np.maximum(end - 1, 0)] // rings.part[line], 0)
+        oldest = np.maximum(now - rings.window[line], (newest - rings.kept[line] + 1) * rings.part[line])
+        there &= (ts >= oldest[:, None]) & (ts < before[:, None])
+        return Window(np.where(there, ts, NEVER), np.where(there, value, np.nan))
+
+
+def in_order(ts: Ints, first: Bools, newest: Ints) -> Bools:
+    """Which of some readings, sorted by line, are not older than any before; `newest` by line, as carried."""
+    floor = np.where(newest == NEVER, int(ts.min()) if len(ts) else 0, newest)
+    times = np.where(first, np.maximum(ts, floor), ts)
+    return np.asarray(ts >= scan.maximum_since(times, first))

@@ -1,0 +1,354 @@
+"""Rules across devices in a batch: `co_occurrence` fed by its sources, and what `common_mode` tells of others.
+
+Both see the rows of a batch after their signals are known and before they are judged, or told. What lies still costs
+one comparison; where somebody shows, `rules.group` counts.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+from rules import common_mode, group, judgement, scan
+from rules.co_occurrence import NAMED
+from rules.condition import NEVER, Happening, Rows
+from rules.episode import Turn
+from rules.evidence import Told
+from rules.group import Asked, Shown
+from rules.members import Members
+from rules.scan import Bools, Floats, Ints
+from rules.schedule import inside
+from rules.table import Table
+from rules.watch import Lapse
+from wire.alert import Verb
+
+Evidence = dict[str, float | str | None]
+
+
+class Relevel(NamedTuple):
+    """A row at which an alarm that is on became common to many, or ceased to be."""
+
+    row: int
+    slot: int
+    ts: int
+    present: int
+
+
+class Together:
+    """The rules across devices of one engine."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self.members = Members(table)
+        self._counted: dict[tuple[int, int], int] = {}  # by slot and row of the batch: how many are present
+        self._named: dict[tuple[int, int], Evidence] = {}
+
+    def begin(self) -> None:
+        """Before a batch, or a look at the clock."""
+        self.members.reindex()
+        self._counted.clear()
+        self._named.clear()
+
+    # ------------------------------------------------------------ co_occurrence
+
+    @staticmethod
+    def in_order(happenings: list[Happening], relevels: list["Relevel"]) -> "list[Happening | Relevel]":
+        """Both by row; what happens at a row comes first."""
+        both: list[Happening | Relevel] = [*happenings, *relevels]
+        return sorted(both, key=lambda each: each.row)
+
+    def gather(self, rows: Rows, ordered: Bools, told: Told) -> list[Happening]:
+        """Judge the rules that rows of the batch are sources of.
+
+        Args:
+            rows: with their signals.
+            ordered: which of them are of the first lane.
+            told: what rule kinds said of them.
+        """
+        members = self.members
+        if not len(members.feed_member):
+            return []
+        count = members.feeds[rows.slot]
+        most = int(count.max())
+        if not most:
+            return []
+        whole = most == 1 and bool(count.all())
+        if whole:
+            where, link = np.arange(len(count)), members.feed_start[rows.slot].astype(np.int64)
+        elif most == 1:
+            where = np.flatnonzero(count)
+            link = members.feed_start[rows.slot[where]].astype(np.int64)
+        else:
+            where, nth = scan.spread(count.astype(np.int64))
+            link = members.feed_start[rows.slot[where]].astype(np.int64) + nth
+        signal = rows.signal if whole else rows.signal[where]
+        if members.fields:
+            signal = self._values(rows, where, signal, members.feed_field[link], told)
+        shows = signal >= members.feed_at[link]
+        keep = shows | members.feed_drives[link]
+        if not keep.all():
+            whole = False
+            where, link, signal, shows = where[keep], link[keep], signal[keep], shows[keep]
+        if not len(where):
+            return []
+        stirring = self._pass_by(rows, None if whole else where, link, ordered, signal, shows)
+        if not len(stirring):
+            return []
+        where, link, signal, shows = where[stirring], link[stirring], signal[stirring], shows[stirring]
+        member = members.feed_member[link]
+        slot, source = members.slot[member], rows.slot[where]
+        at = np.lexsort((rows.row[where], slot))
+        slot = slot[at]
+        rows = rows.only(where[at])
+        rows = rows._replace(
+            slot=slot,
+            kind=self._table.kind[slot].astype(np.int64),
+            signal=signal[at],
+            barred=self._barred(slot, rows.ts),
+        )
+        return self._judge(rows, member[at], shows[at], source[at])
+
+    def _values(self, rows: Rows, where: Ints, signal: Floats, field: Ints, told: Told) -> Floats:
+        """The signal of each link, or the number of the evidence that it names."""
+        signal = signal.copy()
+        for number, name in enumerate(self.members.fields):
+            named = np.flatnonzero(field == number)
+            signal[named] = np.nan
+            for row, slot, said in told.parts:
+                value = said.evidence.get(name)
+                if value is None or not len(named) or not len(row):
+                    continue
+                store = self._table.store
+                said_at = np.flatnonzero(store[rows.slot] == store[slot[0]])
+                said_at = said_at[~self._table.stores[store[slot[0]]].blind[self._table.line[rows.slot[said_at]]]]
+                known = np.full(len(rows.slot), np.nan)
+                known[said_at] = value
+                found = known[where[named]]
+                signal[named] = np.where(np.isnan(found), signal[named], found)
+        return np.asarray(signal)
+
+    def _barred(self, slot: Ints, ts: Ints) -> Bools:
+        settings, kind = self._table.settings, self._table.kind[slot]
+        barred = settings.scheduled[kind]
+        if barred.any():
+            barred = barred & ~inside(ts, settings, kind.astype(np.int64))
+        return np.asarray(barred)
+
+    def _pass_by(
+        self, rows: Rows, where: Ints | None, link: Ints, ordered: Bools, signal: Floats, shows: Bools
+    ) -> Ints:
+        """Of rules that lie still only the newest times move; the lines of all others."""
+        table, members, state = self._table, self.members, self._table.state
+        slot, member = members.feed_slot[link], members.feed_member[link]
+        ts, bad = rows.ts, rows.bad
+        if where is not None:
+            ts, bad, ordered = ts[where], bad[where], ordered[where]
+        table.touched[slot] = True
+        still = table.calm.quiet[slot] & ordered
+        still &= ts >= state.newest[slot]
+        still &= ~shows
+        if members.lively(int(ts.min())):
+            still &= np.abs(ts - members.last[member]) > members.window_ms[member]
+        stirring = np.zeros(0, dtype=np.int64)
+        if not still.all() or not table.alone(slot):
+            marked = np.zeros(len(members.slot), dtype=np.int64)
+            np.add.at(marked, member, 1)
+            stirs = marked > 1
+            stirs[member[~still]] = True
+            still = ~stirs[member]
+            stirring = np.flatnonzero(~still)
+            slot, ts, bad, signal = slot[still], ts[still], bad[still], signal[still]
+        state.newest[slot] = ts
+        sound = ~bad & ~np.isnan(signal)
+        if sound.all():
+            state.judged[slot] = ts
+        else:
+            state.judged[slot[sound]] = ts[sound]
+        return stirring
+
+    def _judge(self, rows: Rows, member: Ints, shows: Bools, source: Ints) -> list[Happening]:
+        """Count, and judge the counts; rows sorted by rule and arrival."""
+        table, members = self._table, self.members
+        taught = shows & ~rows.bad
+        shown = Shown(member[taught], rows.row[taught], rows.ts[taught])
+        window_ms = members.window_ms[member]
+        own = group.newest_shown(members.last, member, rows.ts, taught)
+        known = np.abs(rows.ts - own) <= window_ms
+        number = self._present(shown, member, rows.row, rows.ts, known | shows)
+        number = number + np.where(known & (members.group[member] >= 0), 0, 1)
+        signal = np.where(known | shows, number, np.where(np.isnan(rows.signal), np.nan, 0.0))
+        rows = rows._replace(signal=signal)
+        alone = table.alone(rows.slot)
+        ordered = judgement.lanes(rows, table.state, alone=alone)
+        happenings = judgement.judge(rows, ordered, table.state, table.settings, table.calm, alone=alone)
+        if happenings:
+            self._name(rows, shows, source, shown, happenings)
+        group.learn(members.last, shown)
+        return happenings
+
+    def _name(self, rows: Rows, shows: Bools, source: Ints, shown: Shown, happenings: list[Happening]) -> None:
+        """Keep the evidence of what happened."""
+        members = self.members
+        crowds = group.Crowds(members.last, members.group, shown)
+        span = int(rows.row.max()) + 1
+        # of the lines of one row the first that shows
+        order = np.lexsort((~shows, rows.slot * span + rows.row))
+        keys = (rows.slot * span + rows.row)[order]
+        for happening in happenings:
+            fed_by = self._table.slots[int(source[order[np.searchsorted(keys, happening.slot * span + happening.row)]])]
+            evidence: Evidence = {"count": happening.signal}
+            if fed_by is not None:
+                evidence |= {"point": fed_by.rule.point, "source": fed_by.rule.id}
+            if happening.signal:
+                one = int(members.gatherer[happening.slot])
+                groups = [int(members.group[one]), *members.more.get(one, ())]
+                here = crowds.who(groups, happening.row, happening.ts, int(members.window_ms[one])).tolist()
+                if one not in here:
+                    here.append(one)
+                evidence["devices"] = ", ".join(members.names[each][1] for each in here[:NAMED])
+            self._named[happening.slot, happening.row] = evidence
+
+    def _present(self, shown: Shown, member: Ints, order: Ints, ts: Ints, asks: Bools) -> Ints:
+        """How many are present at the rows that ask, in all groups that count for the member; 0 for the others."""
+        members = self.members
+        at = np.flatnonzero(asks)
+        groups = members.group[member[at]]
+        more = np.flatnonzero(members.has_more[member[at]])
+        for line in more.tolist():
+            others = members.more[int(member[at[line]])]
+            at, groups = np.concatenate((at, np.full(len(others), at[line]))), np.concatenate((groups, others))
+        asked = Asked(order[at], ts[at], members.window_ms[member[at]], groups)
+        total = np.zeros(len(member), dtype=np.int64)
+        np.add.at(total, at, group.present(members.last, members.group, shown, asked))
+        return total
+
+    def evidence(self, happening: Happening) -> Evidence:
+        """Who was there, of a happening that `gather` gave; nothing for others."""
+        return self._named.get((happening.slot, happening.row), {})
+
+    # ------------------------------------------------------------ common_mode
+
+    def common(self, rows: Rows, ordered: Bools, happenings: Iterable[Happening]) -> list[Relevel]:
+        """Count for the alarms that are on or come on: for each happening, and where a level is to be told anew."""
+        members, table = self.members, self._table
+        if not members.judges_common:
+            return []
+        member = members.commoner[rows.slot].astype(np.int64)
+        at = np.flatnonzero(member >= 0)
+        if not len(at):
+            return []
+        member = member[at]
+        shows = rows.signal[at] >= members.at[member]
+        taught = shows & ~rows.bad[at]
+        shown = Shown(member[taught], rows.row[at[taught]], rows.ts[at[taught]])
+        watched = np.zeros(len(table.kind), dtype=np.bool_)
+        happened = [each for each in happenings if members.commoner[each.slot] >= 0]
+        watched[[each.slot for each in happened]] = True
+        looked_at = (table.state.rank[rows.slot[at]] > 0) | watched[rows.slot[at]]
+        found: list[Relevel] = []
+        if looked_at.any():
+            at, member, taught = at[looked_at], member[looked_at], taught[looked_at]
+            order = np.lexsort((rows.row[at], member))
+            found = self._look(rows.only(at[order]), ordered[at[order]], member[order], taught[order], shown, happened)
+        group.learn(members.last, shown)
+        return found
+
+    def _look(
+        self, rows: Rows, ordered: Bools, member: Ints, taught: Bools, shown: Shown, happened: list[Happening]
+    ) -> list[Relevel]:
+        members = self.members
+        own = group.newest_shown(members.last, member, rows.ts, taught)
+        known = (np.abs(rows.ts - own) <= members.window_ms[member]) & (members.group[member] >= 0)
+        everywhere = np.ones(len(member), dtype=np.bool_)
+        number = self._present(shown, member, rows.row, rows.ts, everywhere) + ~known
+        place = {(int(rows.slot[line]), int(rows.row[line])): line for line in range(len(member))} if happened else {}
+        for each in happened:
+            self._counted[each.slot, each.row] = int(number[place[each.slot, each.row]])
+        line = np.flatnonzero(ordered & ~rows.bad & ~np.isnan(rows.signal))
+        if not len(line):
+            return []
+        is_common = number >= members.need[member]
+        first = scan.firsts(member[line])
+        turns = first.copy()
+        turns[1:] |= is_common[line[1:]] != is_common[line[:-1]]
+        if happened:
+            # after a happening of the second lane the next row of the first is looked at, whatever the one before was
+            after = np.searchsorted(line, [place[each.slot, each.row] for each in happened])
+            turns[after[after < len(line)]] = True
+        return [
+            Relevel(int(rows.row[each]), int(rows.slot[each]), int(rows.ts[each]), int(number[each]))
+            for each in line[turns].tolist()
+        ]
+
+    def silences(self, lapses: Iterable[Lapse]) -> None:
+        """Count who fell silent with whom, for the lapses of silence rules."""
+        members, table = self.members, self._table
+        fell = [each.happening.slot for each in lapses]
+        if not members.silent.any() or not fell:
+            return
+        fell = [number for number in fell if members.commoner[number] >= 0 and members.silent[members.commoner[number]]]
+        silent = members.silent & (table.state.rank[members.slot] > 0)
+        silent[members.commoner[fell]] = True
+        who = np.flatnonzero(silent & (members.group >= 0))
+        seen = table.seen[table.entity_of_slot[members.slot]]
+        times = np.unique(seen[who])
+        key = np.sort(members.group[who] * (len(times) + 1) + np.searchsorted(times, seen[who]))
+        for number in fell:
+            member = int(members.commoner[number])
+            window_ms, base = int(members.window_ms[member]), int(members.group[member]) * (len(times) + 1)
+            low = base + np.searchsorted(times, seen[member] - window_ms)
+            high = base + np.searchsorted(times, seen[member] + window_ms, side="right")
+            count = int(np.searchsorted(key, high) - np.searchsorted(key, low))
+            self._counted[number, -1] = count if base >= 0 else 1
+
+    def tell(self, number: int, turn: Turn, at: int, row: int) -> tuple[Turn | None, Evidence]:
+        """What to tell of a turn, and with which evidence; None: what is told stays as it was.
+
+        Args:
+            number: the slot.
+            turn: with the level that was reached.
+            at: event time.
+            row: of the batch; -1 = by time.
+        """
+        members = self.members
+        member = int(members.commoner[number]) if number < len(members.commoner) else -1
+        if member < 0:
+            return turn, {}
+        before = 0 if turn.verb is Verb.RAISED else int(members.told[member])
+        count = self._counted.get((number, row))
+        if count is None:
+            count = self._count_now(member, at)
+        is_common = count >= members.need[member]
+        after = common_mode.told(turn.rank, common=bool(is_common))
+        members.told[member] = after
+        evidence: Evidence = {"common_mode": float(count)} if is_common and turn.rank else {}
+        if after == before:
+            return None, evidence
+        verb = Verb.CLEARED if not after else Verb.RAISED if not before else _way(before, after)
+        return Turn(verb, after), evidence
+
+    def relevel(self, each: Relevel) -> tuple[Turn | None, Evidence]:
+        """What to tell at a row at which the alarm became common, or ceased to be."""
+        rank = int(self._table.state.rank[each.slot])
+        member = int(self.members.commoner[each.slot])
+        before = int(self.members.told[member])
+        is_common = bool(each.present >= self.members.need[member])
+        after = common_mode.told(rank, common=is_common)
+        if not rank or after == before:
+            return None, {}
+        self.members.told[member] = after
+        change = "common_mode" if is_common else "common_mode_over"
+        return Turn(_way(before, after), after), {"common_mode": float(each.present), "relevelled": change}
+
+    def _count_now(self, member: int, at: int) -> int:
+        members = self.members
+        if members.group[member] < 0:
+            return 1
+        near = np.abs(at - members.last) <= members.window_ms[member]
+        near &= (members.group == members.group[member]) & (members.last != NEVER)
+        near[member] = True
+        return int(near.sum())
+
+
+def _way(before: int, after: int) -> Verb:
+    return Verb.ESCALATED if after > before else Verb.DEESCALATED
