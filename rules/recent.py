@@ -5,9 +5,10 @@ each slot, what was kept before the batch and what the batch keeps; `before` the
 row.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from rules import scan
 from rules.frame import Frame
@@ -99,3 +100,10 @@ def behind(frame: Frame, newest: Ints) -> tuple[Bools, Ints]:
     before = scan.previous(reached, frame.first, known[segment])
     end = reached[scan.lasts(frame.first)]
     return (frame.ts <= before) & ~frame.usable, np.where(end > floor, end, newest)
+
+
+def stale(frame: Frame, memory: npt.NDArray[Any]) -> Bools:
+    """As `behind`, of a kind whose memory has a field `newest`, which moves on; a forecast from the past is stale."""
+    heads = frame.slot[frame.first]
+    late, memory["newest"][heads] = behind(frame, memory["newest"][heads])
+    return late

@@ -43,7 +43,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rules import parts, water_shape
+from rules import parts, recent, water_shape
+from rules.condition import NEVER
 from rules.frame import Frame, Input, Signal
 from rules.scan import Bools, Floats
 from rules.water_shape import Readings
@@ -111,7 +112,7 @@ SETTINGS = np.dtype(
         ("ahead", "f8", (RANKS, 2)),  # by rank: threshold (inf: none), minutes
     ]
 )
-MEMORY = np.dtype([])
+MEMORY = np.dtype([("newest", "i8")])
 
 
 def direction(options: Options) -> str:
@@ -190,13 +191,18 @@ def settings(options: Options, parameters: Mapping[str, float], row: Any) -> str
 
 
 def blank() -> Any:
-    """Nothing is remembered: the window is all."""
-    return np.zeros(1, dtype=MEMORY)[0]
+    """Nothing was heard."""
+    return np.full(1, NEVER, dtype=MEMORY)[0]
 
 
 def signal(frame: Frame, settings: npt.NDArray[Any], memory: npt.NDArray[Any]) -> Signal:
-    """Minutes, probability or rate at each row."""
-    del memory
+    """Minutes, probability or rate at each row; a late row, or one come again, foretells nothing: NaN."""
+    found = _foresee(frame, settings)
+    found.value[recent.stale(frame, memory)] = np.nan
+    return found
+
+
+def _foresee(frame: Frame, settings: npt.NDArray[Any]) -> Signal:
     measure = settings["measure"][frame.setting]
     value = np.where(measure == 0, LONGEST_MIN, 0.0)
     rate = np.zeros(len(value))

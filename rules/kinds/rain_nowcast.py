@@ -36,7 +36,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rules import parts, scan, water_shape
+from rules import parts, recent, scan, water_shape
 from rules.condition import NEVER
 from rules.frame import Frame, Input, Signal
 from rules.scan import Bools, Floats, Ints
@@ -93,7 +93,7 @@ SETTINGS = np.dtype(
         ("drain", "f8"),  # m³/min
     ]
 )
-MEMORY = np.dtype([("rain", "f8"), ("rained_at", "i8")])
+MEMORY = np.dtype([("rain", "f8"), ("rained_at", "i8"), ("newest", "i8")])
 """The newest word of the gauge and when it last told rain: what lies dry is not looked at."""
 
 
@@ -156,12 +156,18 @@ def settings(options: Options, parameters: Mapping[str, float], row: Any) -> str
 def blank() -> Any:
     """The gauge has not spoken."""
     row = np.zeros(1, dtype=MEMORY)
-    row["rain"], row["rained_at"] = np.nan, NEVER
+    row["rain"], row["rained_at"], row["newest"] = np.nan, NEVER, NEVER
     return row[0]
 
 
 def signal(frame: Frame, settings: npt.NDArray[Any], memory: npt.NDArray[Any]) -> Signal:
-    """Minutes, probability or share of the drain at each row."""
+    """Minutes, probability or share of the drain at each row; a late row, or one come again, foretells nothing: NaN."""
+    found = _foresee(frame, settings, memory)
+    found.value[recent.stale(frame, memory)] = np.nan
+    return found
+
+
+def _foresee(frame: Frame, settings: npt.NDArray[Any], memory: npt.NDArray[Any]) -> Signal:
     if not len(frame.ts):
         return Signal(np.zeros(0), {})
     gauge, told_at = frame.latest("rain")

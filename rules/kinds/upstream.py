@@ -24,7 +24,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rules import parts, water_shape
+from rules import parts, recent, water_shape
+from rules.condition import NEVER
 from rules.frame import Frame, Input, Signal
 from rules.scan import Floats, Ints
 
@@ -60,7 +61,7 @@ class Options:
 
 
 SETTINGS = np.dtype([(name, "f8") for name in ("a", "b", "c", "lag_min", "delta_min", "fresh_min")])
-MEMORY = np.dtype([])
+MEMORY = np.dtype([("newest", "i8")])
 
 
 def parse(where: str, declaration: Mapping[str, Any], cadence_s: float) -> Options:
@@ -101,13 +102,18 @@ def settings(options: Options, parameters: Mapping[str, float], row: Any) -> str
 
 
 def blank() -> Any:
-    """Nothing is remembered: the window is all."""
-    return np.zeros(1, dtype=MEMORY)[0]
+    """Nothing was heard."""
+    return np.full(1, NEVER, dtype=MEMORY)[0]
 
 
 def signal(frame: Frame, settings: npt.NDArray[Any], memory: npt.NDArray[Any]) -> Signal:
-    """The highest level that is foretold, m."""
-    del memory
+    """The highest level that is foretold, m; a late row, or one come again, foretells nothing: NaN."""
+    found = _foresee(frame, settings)
+    found.value[recent.stale(frame, memory)] = np.nan
+    return found
+
+
+def _foresee(frame: Frame, settings: npt.NDArray[Any]) -> Signal:
     count = len(frame.ts)
     value, minutes = np.full(count, np.nan), np.full(count, np.nan)
     gauge, told_at = frame.latest("upstream")

@@ -13,7 +13,7 @@ from wire.time import now_ms, parse_instant
 
 pytestmark = [pytest.mark.broker, pytest.mark.realdata, pytest.mark.slow, pytest.mark.timeout(600)]
 SITE = "wanghuyuan"
-FIRE_RATE = 20.0
+FIRE_RATE = 30.0
 FLOOD_RATE = 80_000.0
 LEAD_MS = 3000
 MODEL_CADENCE_S = 10.0
