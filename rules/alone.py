@@ -25,7 +25,7 @@ from rules.condition import (
     State,
     emit,
 )
-from rules.scan import Bools, Ints
+from rules.scan import Bools, Ints, every, some
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -54,10 +54,10 @@ def judge_alone(rows: Rows, state: State, settings: Settings, happenings: list[H
     elapsed[(before == NEVER) | (elapsed > settings.max_gap_ms[kind])] = 0
     state.judged[slot] = rows.ts
     rank = state.rank[slot]
-    some_bad, some_barred = bool(rows.bad.any()), bool(rows.barred.any())
+    some_bad, some_barred = some(rows.bad), some(rows.barred)
     for number in range(LEVELS):
         enter = settings.enter[number, kind]
-        if np.isnan(enter).all():
+        if every(np.isnan(enter)):
             continue
         level = _Level(number, rows, state, settings, kind, elapsed, newer, rank)
         high = rows.signal >= enter
@@ -93,7 +93,7 @@ def _hold(level: _Level, row: Ints, high: Bools, was: Bytes, fresh: Bytes, happe
     now = was & (HELD | MET | DOUBT)
     now[start] = HELD
     dubious = rows.bad[row]
-    if dubious.any():
+    if some(dubious):
         now[dubious & high & ~rows.unsure[row]] |= DOUBT
     reached = high & (held_ms >= hold_ms) & (samples >= _of(settings.min_samples[number], level, row))
     reached &= ((now & MET) == 0) | (_of(settings.cooldown_ms, level, row) > 0)  # may have met while cooling down
@@ -103,7 +103,7 @@ def _hold(level: _Level, row: Ints, high: Bools, was: Bytes, fresh: Bytes, happe
     state.since[number, slot[start]] = rows.arrival[row[start]]
     fresh[row] = now
     reached &= number + 1 > level.rank[row]  # what reaches no further than the alarm is says nothing new
-    if reached.any():
+    if some(reached):
         doubt = ((now & DOUBT) != 0) | dubious
         emit(happenings, rows, row[reached], number + 1, leaves=False, late=False, doubt=doubt[reached],
              held_ms=held_ms[reached], samples=samples[reached], aligned=True)  # fmt: skip
@@ -125,8 +125,8 @@ def _clear(level: _Level, low: Bools, bits: Bytes, fresh: Bytes, happenings: lis
         state.run_ms[number, slot] = np.minimum(clear_ms, clear_hold_ms)
         fresh[row] = CLEARING | done * CLEARED
         leaves[row] = done & (level.rank[row] > number)
-    if leaves.any():
-        told = np.flatnonzero(leaves)
+    if some(leaves):
+        told = leaves.nonzero()[0]
         clear = state.run_ms[number, rows.slot[told]].astype(np.int64)
         emit(happenings, rows, told, number + 1, leaves=True, late=False, doubt=rows.bad[told], held_ms=clear,
              samples=np.zeros(len(told), dtype=np.int64), aligned=True)  # fmt: skip

@@ -1,5 +1,6 @@
 """What a batch says of the inputs that rules look at beside the judged one, and where its messages end."""
 
+import itertools
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -9,10 +10,11 @@ import numpy.typing as npt
 from rules import scan
 from rules.columns import Columns
 from rules.rings import Added
-from rules.scan import Bools, Ints
+from rules.scan import Bools, Ints, every, some
+from rules.shapes import Shapes
 
 _INPUTS = 1000
-_NONE, _SEVERAL = -1, -2
+_NONE = -1
 
 
 class Pairs:
@@ -22,15 +24,34 @@ class Pairs:
         """Pairs of (channel, store, line, number of the input)."""
         found = np.array(sorted(pairs), dtype=np.int64).reshape(-1, 4)
         count = np.bincount(found[:, 0], minlength=channels) if len(found) else np.zeros(channels, dtype=np.int64)
-        self.start = np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(count)))
-        self.line = np.ascontiguousarray(found[:, 2])
-        self.group = found[:, 1] * _INPUTS + found[:, 3]
-        self.groups = np.unique(self.group).tolist()
-        # most channels are looked at once, or never
-        self.only_group, self.only_line = (np.full(channels, _NONE, dtype=np.int32) for _ in range(2))
-        self.only_group[found[:, 0]], self.only_line[found[:, 0]] = self.group, self.line
-        self.only_group[count > 1] = _SEVERAL
-        self.has_several = bool((count > 1).any())
+        self.start = (np.cumsum(count) - count).astype(np.int32)
+        self.line = found[:, 2].astype(np.int32)
+        code = (found[:, 1] * _INPUTS + found[:, 3]).tolist()
+        # channels that the same inputs look at: those of one point of one model, say
+        self.sort = np.full(channels, _NONE, dtype=np.int16)
+        self.sorts: list[tuple[int, ...]] = []  # their inputs, by store and number
+        known: dict[tuple[int, ...], int] = {}
+        for channel in count.nonzero()[0].tolist():
+            start = int(self.start[channel])
+            codes = tuple(code[start : start + int(count[channel])])
+            number = known.get(codes)
+            if number is None:
+                number = known[codes] = len(self.sorts)
+                self.sorts.append(codes)
+            self.sort[channel] = number
+        self.layouts: Shapes[Layout] = Shapes()
+        self._scratch = np.zeros(channels, dtype=np.int32)
+
+    def alone(self, channel: npt.NDArray[np.int32]) -> bool:
+        """Whether no channel stands twice."""
+        return scan.alone(channel, self._scratch)
+
+
+class Layout(NamedTuple):
+    """Which readings of a batch others look at; not to be written to."""
+
+    heard: Mapping[int, Mapping[int, tuple[Ints, Ints]]]  # by store and number of the input: lines, and readings
+    alone: bool  # no channel stands twice (False: not known)
 
 
 class Beside(NamedTuple):
@@ -38,71 +59,105 @@ class Beside(NamedTuple):
 
     place: Ints  # by reading: where its message ends
     heard: Mapping[int, Mapping[int, Added]]  # by store and number of the input
+    alone: bool  # no channel stands twice (False: not known)
+    single: bool  # and it is one message
 
 
-def messages(columns: Columns, index: Ints, channel: npt.NDArray[np.int32], entity: Ints) -> Ints:
-    """For each reading where its message ends: rows of one device, event time and arrival that stand together.
-
-    Args:
-        columns: the batch.
-        index: readings of known channels.
-        channel: theirs.
-        entity: theirs.
-    """
-    whole = len(index) == len(columns.ts)
-    ts, arrival = (columns.ts, columns.arrival) if whole else (columns.ts[index], columns.arrival[index])
-    start = np.empty(len(index), dtype=np.bool_)
+def begins(ts: Ints, arrival: Ints, entity: Ints) -> Ints:
+    """Where rows of one device, event time and arrival begin that stand together."""
+    start = np.empty(len(ts), dtype=np.bool_)
     start[0] = True
     np.not_equal(entity[1:], entity[:-1], out=start[1:])
     start[1:] |= ts[1:] != ts[:-1]
     if arrival is not ts:
         start[1:] |= arrival[1:] != arrival[:-1]
-    begins = np.flatnonzero(start)
-    length = np.diff(begins, append=len(index))
-    again = channel == np.repeat(channel[begins], length)  # the point again: the next message
-    if np.count_nonzero(again) > len(begins):
-        begins = np.flatnonzero(start | again)
-        length = np.diff(begins, append=len(index))
-    ends = np.append(index[begins[1:]], len(columns.ts))
-    if whole:
-        return np.repeat(ends, length)
+    return np.asarray(start.nonzero()[0])
+
+
+def messages(columns: Columns, index: Ints, channel: npt.NDArray[np.int32], begin: Ints) -> Ints:
+    """For each reading where its message ends: rows that stand together (`begins`), each point once.
+
+    Args:
+        columns: the batch.
+        index: readings of known channels.
+        channel: theirs.
+        begin: where rows that stand together begin.
+    """
+    count = len(index)
+    if len(begin) == count:
+        ends: Ints = np.append(index[1:], len(columns.ts))
+        return _placed(columns, index, ends)
+    if len(begin) == 1 and np.count_nonzero(channel == channel[0]) == 1:
+        return _placed(columns, index, np.full(count, len(columns.ts)))
+    length = np.diff(begin, append=count)
+    again = channel == np.repeat(channel[begin], length)  # the point again: the next message
+    if np.count_nonzero(again) > len(begin):
+        start = again
+        start[begin] = True
+        begin = start.nonzero()[0]
+        length = np.diff(begin, append=count)
+    return _placed(columns, index, np.repeat(np.append(index[begin[1:]], len(columns.ts)), length))
+
+
+def _placed(columns: Columns, index: Ints, ends: Ints) -> Ints:
+    if len(index) == len(columns.ts):
+        return ends
     place = np.empty(len(columns.ts), dtype=np.int64)
-    place[index] = np.repeat(ends, length)
+    place[index] = ends
     return place
 
 
 def gather(
-    pairs: Pairs, columns: Columns, index: Ints, channel: npt.NDArray[np.int32], entity: Ints, bad: Bools
+    pairs: Pairs, columns: Columns, index: Ints, channel: npt.NDArray[np.int32], begin: Ints, bad: Bools
 ) -> Beside:
-    """Sound readings of other inputs, by store and input, in order of arrival.
+    """Sound readings of other inputs, by store and input, in order of arrival for each line.
 
     Args:
         pairs: who looks at what.
         columns: the batch.
         index: readings of known channels.
         channel: theirs.
-        entity: theirs.
+        begin: where rows that stand together begin.
         bad: readings in doubt, of the whole batch.
     """
-    place = messages(columns, index, channel, entity)
-    heard: dict[int, dict[int, Added]] = {}
+    place = messages(columns, index, channel, begin)
     sound = ~bad & columns.counted & np.isfinite(columns.value)
-    all_sound = bool(sound.all())
-    group = pairs.only_group[channel]
-    several = pairs.has_several and bool((group == _SEVERAL).any())
-    where = line = index
-    if several:
-        where = np.flatnonzero(group != _NONE)
-        row, offset = scan.spread((pairs.start[1:] - pairs.start[:-1])[channel[where]])
-        at = pairs.start[channel[where]][row] + offset
-        where, group, line = where[row], pairs.group[at], pairs.line[at]
-    for code in pairs.groups:
-        mine = np.flatnonzero(group == code)
-        rows = index[where[mine] if several else mine]
-        if not all_sound:
-            mine, rows = mine[sound[rows]], rows[sound[rows]]
-        if len(rows):
-            lines: Ints = line[mine] if several else pairs.only_line[channel[mine]].astype(np.int64)
-            added = Added(lines, rows, place[rows], columns.ts[rows], columns.value[rows])
-            heard.setdefault(code // _INPUTS, {})[code % _INPUTS] = added
-    return Beside(place, heard)
+    if len(index) == len(columns.ts) and every(sound):
+        layout = pairs.layouts.get(channel)
+        if layout is None:
+            layout = pairs.layouts.keep(channel, _layout(pairs, index, channel, alone=pairs.alone(channel)))
+    else:
+        known = sound[index]
+        layout = _layout(pairs, index[known], channel[known], alone=False)
+    ts, value = columns.ts, columns.value
+    heard = {
+        store: {
+            number: Added(line, rows, place[rows], ts[rows], value[rows]) for number, (line, rows) in inputs.items()
+        }
+        for store, inputs in layout.heard.items()
+    }
+    return Beside(place, heard, layout.alone, layout.alone and len(begin) == 1)
+
+
+def _layout(pairs: Pairs, index: Ints, channel: npt.NDArray[np.int32], *, alone: bool) -> Layout:
+    """Find who looks at which of some readings."""
+    sort = pairs.sort[channel]
+    looked = (sort != _NONE).nonzero()[0]
+    sort = sort[looked]
+    if some(sort[1:] < sort[:-1]):
+        order = np.argsort(sort, kind="stable")  # short numbers: by radix
+        looked, sort = looked[order], sort[order]
+    rows, start = index[looked], pairs.start[channel[looked]]
+    found: dict[int, list[tuple[Ints, Ints]]] = {}
+    if len(sort):
+        bounds = [*scan.firsts(sort).nonzero()[0].tolist(), len(sort)]
+        for begins_at, ends_at in itertools.pairwise(bounds):
+            part = slice(begins_at, ends_at)
+            for number, code in enumerate(pairs.sorts[sort[begins_at]]):
+                found.setdefault(code, []).append((pairs.line[start[part] + number].astype(np.int64), rows[part]))
+    heard: dict[int, dict[int, tuple[Ints, Ints]]] = {}
+    for code, parts in found.items():
+        # each line looks at one channel, so the parts share none
+        lines, of = zip(*parts, strict=True)
+        heard.setdefault(code // _INPUTS, {})[code % _INPUTS] = np.concatenate(lines), np.concatenate(of)
+    return Layout(heard, alone)

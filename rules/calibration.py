@@ -21,12 +21,13 @@ import numpy.typing as npt
 from rules import scan
 from rules.condition import NEVER
 from rules.rowwise import Rowwise
-from rules.scan import Bools, Floats, Ints
+from rules.scan import Bools, Floats, Ints, every, some
 
 REFERENCE_C = 20.0
 TERMS = 4
 _PAIRS = tuple((i, j) for i in range(TERMS) for j in range(i, TERMS))
 _SUMS = len(_PAIRS) + TERMS + 1
+_SCATTER, _COVARIANCE = TERMS, TERMS + 1
 _FAR = 2**40
 
 SETTINGS = [
@@ -41,13 +42,17 @@ MEMORY = [
     ("begun", "i8"),  # event time of the first reading that taught
     ("low", "i4"),  # of the temperature, 0.1 K from 20 °C
     ("high", "i4"),
-    ("sums", "i8", _SUMS),
+    ("sums", "i8", _SUMS),  # once learnt the bits of floats: coefficients, scatter of y about them, their covariance
     ("learnt", "?"),
     ("used", "?"),  # a row was judged by the model
-    ("coefficient", "f8", TERMS),
-    ("covariance", "f4", (TERMS, TERMS)),
-    ("scatter", "f8"),  # standard deviation of y about the model
 ]
+
+
+def until(settings: Rowwise, memory: Rowwise) -> Ints:
+    """By line: when it will have been learnt at the earliest (ms); NEVER before the first reading, 0 when it has."""
+    begun = memory["begun"]
+    when = np.where(begun == NEVER, NEVER, np.maximum(begun, settings["since"]) + settings["days_ms"])
+    return np.where(memory["learnt"] & (memory["since"] == settings["since"]), 0, when)
 
 
 class Model(NamedTuple):
@@ -67,12 +72,6 @@ def blank(row: Any) -> None:
     row["low"], row["high"] = _FAR % 2**30, -(_FAR % 2**30)
 
 
-def terms(temperature: Floats, wind: Floats) -> Floats:
-    """1, T − 20, (T − 20)², V, a line a row; rounded as they are summed."""
-    x = _tenths(temperature, REFERENCE_C) / 10
-    return np.column_stack([np.ones(len(x)), x, x * x, _tenths(wind, 0.0) / 10])
-
-
 def learn(
     at: Ints,
     first: Bools,
@@ -86,6 +85,7 @@ def learn(
     *,
     prior: Floats,
     relative: bool = False,
+    spread: bool = True,
 ) -> Model:
     """Take a batch in, and say what is expected at each row.
 
@@ -101,14 +101,15 @@ def learn(
         memory: all lines; move on.
         prior: usual sizes of b1, b2, b3 and the scatter; as shares of the mean where `relative`.
         relative: see `prior`.
+        spread: whether it is asked for; costs something.
     """
     heads = at[first]
     segment = np.cumsum(first) - 1
     _restart(heads, settings["since"], memory)
     learnt = memory["learnt"][heads]
-    known = learnt[segment]
+    known = learnt if len(heads) == len(at) else learnt[segment]
     fresh = np.zeros(len(at), dtype=np.bool_)
-    if not learnt.all():
+    if not every(learnt):
         young = teach & ~known & (ts >= settings["since"][segment])
         done = _take_in(heads, segment, first, ts, young, y, temperature, wind, settings, memory)
         solved = np.flatnonzero(done >= 0)
@@ -119,19 +120,31 @@ def learn(
             moment[solved] = when
             known = known | (np.arange(len(at)) > moment[segment])
     used = memory["used"][heads]
-    if not used.all():
+    if not every(used):
         fresh = known & ~scan.previous(known, first, used[segment])
         memory["used"][heads] = known[scan.lasts(first)]
-    rows = np.flatnonzero(known)
+    expected, scatter, doubt, level = (np.full(len(at), np.nan) for _ in range(4))
+    rows: Ints | slice = slice(None) if every(known) else known.nonzero()[0]
     lines = at[rows]
-    expected, scatter, spread, level = (np.full(len(at), np.nan) for _ in range(4))
-    if len(rows):
-        x = terms(temperature[rows], wind[rows])
-        expected[rows] = np.einsum("ij,ij->i", x, memory["coefficient"][lines])
-        spread[rows] = np.sqrt(np.maximum(np.einsum("ij,ijk,ik->i", x, memory["covariance"][lines], x), 0))
-        scatter[rows] = memory["scatter"][lines]
-        level[rows] = memory["coefficient"][lines][:, 0]
-    return Model(known, fresh, expected, scatter, spread, level)
+    if len(lines):
+        # transposed: one number after the other, each of all rows
+        found = np.ascontiguousarray(memory["sums"][lines].T if spread else memory["sums"][:, :_COVARIANCE][lines].T)
+        numbers: Floats = found.view(np.float64)
+        x, v = _tenths(temperature[rows], REFERENCE_C) / 10, _tenths(wind[rows], 0.0) / 10
+        windy = some(v != 0)
+        level[rows], scatter[rows] = numbers[0], numbers[_SCATTER]
+        mean = numbers[0] + x * (numbers[1] + x * numbers[2])
+        expected[rows] = mean + v * numbers[3] if windy else mean
+        if spread:
+            doubt[rows] = np.sqrt(np.maximum(_square(numbers[_COVARIANCE:], x, v, windy=windy), 0))
+    return Model(known, fresh, expected, scatter, doubt, level)
+
+
+def _square(covariance: Floats, x: Floats, v: Floats, *, windy: bool) -> Floats:
+    """Variance of what is expected; `covariance` by `_PAIRS`."""
+    c00, c01, c02, c03, c11, c12, c13, c22, c23, c33 = covariance
+    calm = c00 + x * (2 * c01 + x * (2 * c02 + c11 + x * (2 * c12 + x * c22)))
+    return np.asarray(calm + v * (2 * (c03 + x * (c13 + x * c23)) + v * c33) if windy else calm)
 
 
 def _restart(heads: Ints, since: Ints, memory: npt.NDArray[Any]) -> None:
@@ -165,7 +178,7 @@ def _take_in(
     x = _tenths(temperature, REFERENCE_C)
     begun = memory["begun"][heads]
     place = np.where(young, np.arange(count), count)
-    starts = np.flatnonzero(first)
+    starts = first.nonzero()[0]
     begin = np.minimum.reduceat(place, starts)
     own = ts[np.minimum(begin, count - 1)]
     begun = np.where((begun == NEVER) & (begin < count), own, begun)
@@ -217,7 +230,7 @@ def _solve(lines: Ints, quantum: Floats, memory: npt.NDArray[Any], prior: Floats
     left += np.einsum("ni,nij,nj->n", solution, square, solution)
     scatter = np.sqrt(np.maximum(left, 0) / np.maximum(count - TERMS, 1))
     solution[:, 0] += mean
-    memory["coefficient"][lines] = solution
-    memory["covariance"][lines] = scatter[:, None, None] ** 2 * inverse
-    memory["scatter"][lines] = scatter
+    covariance = scatter[:, None, None] ** 2 * inverse
+    known = np.column_stack([solution, scatter, *(covariance[:, i, j] for i, j in _PAIRS)])
+    memory["sums"][lines] = known.view(np.int64)
     memory["learnt"][lines] = True

@@ -24,7 +24,7 @@ from rules.quality_defaults import (
     ZONE_MS,
     ZONE_TOLERANCE_MS,
 )
-from rules.scan import Bools, Floats, Ints
+from rules.scan import Bools, Floats, Ints, every, some
 from wire.quality import Quality
 
 RIGHT, OFF, WRONG, ZONE = 0, 1, 2, 3
@@ -46,19 +46,19 @@ class Timed(Protocol):
 
 def judge_clocks(batch: Timed, memory: Memory) -> None:
     """Tell skew; take the arrival for the time where a clock is steadily wrong."""
-    if batch.clock.any():
+    if some(batch.clock):
         batch.bits[batch.clock] |= np.uint16(Check.CLOCK)
     rows = memory.rows
     delay = batch.arrival - batch.ts
     if batch.pace is not None:
         delay = (delay / batch.pace).astype(np.int64)
     calm = np.abs(delay) <= SKEW_MS
-    if calm.all() and not rows["count"][batch.at].any():
+    if every(calm) and not some(rows["count"][batch.at] != 0):
         return
     eligible = batch.counted & ~batch.clock
-    if not eligible.any():
+    if not some(eligible):
         return
-    index = np.flatnonzero(eligible)
+    index = eligible.nonzero()[0]
     at, calm, arrival = batch.at[index], calm[index], batch.arrival[index]
     delay = np.clip(delay[index], -_MOST_MS, _MOST_MS)
     first = scan.firsts(at)

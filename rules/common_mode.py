@@ -5,15 +5,21 @@ within `window_s`, this is likely temperature, wind or how they are read; the al
 than IV, with the number as evidence `common_mode`. Hazards smoke and water are never softened: there, many at once are
 a fire or a flood.
 
-With R the level that the rule reached at a row, 0 = none, and n the devices of the group that are present then
-(`rules.group`, by rows of this rule at or past `at`, default the mildest `enter`), this one counted always:
+What counts is that they began together, not that many are on: a panel that loosens alone in a building where others
+have been on for weeks is alone. A device *shows* at a row of this rule at or past `at` (default the mildest `enter`),
+not in doubt, and *begins* to at one before which it had not shown for longer than w = `window_s`. With B its newest
+beginning, L the newest event time at which it showed, and R the level that the rule reached at a row, 0 = none:
 
-    told(R) = max(R - 1, IV)   where n >= at_least and n >= share * size of the group
+    b = B                where B - w <= t <= L + w      of the row at event time t
+        t                else: nothing began, or it is another time
+    n = number of devices of the group with |B - b| <= w, this one counted always
+    told(R) = max(R - 1, IV)   where n >= at_least and n >= share * size of the group, or so before in this alarm
               R                else
 
-It is looked at anew at each row in order and not in doubt while the alarm is on: what becomes common while it is on is
-told one level lower, what is common no more is told in full again, at that row. Late and doubtful rows change nothing
-but raise and escalate as ever, as told of their own time. So the outcome depends on the readings and their order alone.
+It is looked at anew at each row in order and not in doubt while the alarm is on: what turns out to be common is told
+one level lower from that row on, and stays so until the alarm is cleared: that others end or begin again says nothing
+of how this one began. Late and doubtful rows change nothing but raise and escalate as ever, as told of their own time.
+So the outcome depends on the readings and their order alone.
 
 On `silence` the group is asked who has fallen silent (and is still) within `window_s` of each other, by their last
 sign of life: nothing is lower than IV, so it only gets the evidence, by which people see that not this device is lost.

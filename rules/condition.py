@@ -91,7 +91,7 @@ SETTINGS = np.dtype(
 
 HELD, MET, DOUBT, CLEARING, CLEARED = (np.uint8(1 << number) for number in range(5))
 """Bits of a level: the hold is on; fulfilled in this run; a bad flag in this run; low; low for the clear hold."""
-_BITS = {"held": HELD, "met": MET, "doubt": DOUBT, "clearing": CLEARING, "cleared": CLEARED}
+BITS = {"held": HELD, "met": MET, "doubt": DOUBT, "clearing": CLEARING, "cleared": CLEARED}
 _LATE_BITS = {"late_held": HELD, "late_met": MET, "late_doubt": DOUBT}
 
 
@@ -194,7 +194,7 @@ class State:
             one[name] = getattr(self, name)[number]
         for name in ("since", "samples"):
             one[name] = getattr(self, name)[:, number]
-        for name, bit in _BITS.items():
+        for name, bit in BITS.items():
             one[name] = (self.bits[:, number] & bit) != 0
         one["held_ms"] = self.run_ms[:, number] * one["held"]
         one["clear_ms"] = self.run_ms[:, number] * one["clearing"]
@@ -217,7 +217,7 @@ class State:
             getattr(self, name)[:, number] = np.minimum(one[name], most)
         run_ms = np.where(one["held"], one["held_ms"], np.where(one["clearing"], one["clear_ms"], 0))
         self.run_ms[:, number] = np.minimum(run_ms, LONGEST_MS)
-        self.bits[:, number] = sum((one[name] * bit for name, bit in _BITS.items()), np.zeros(LEVELS, dtype=np.uint8))
+        self.bits[:, number] = sum((one[name] * bit for name, bit in BITS.items()), np.zeros(LEVELS, dtype=np.uint8))
         if one["late_at"] != NEVER:
             late = self.late_row[number] = self.late.allot()
             self.late.late_at[late] = one["late_at"]

@@ -163,7 +163,7 @@ WATER_LEVEL: dict[str, dict[str, Any]] = {
   Shanghai's underpasses, where the board turns to "no entry" [S]; 0.40 m where an adult wades and cars float [K];
   0.025 m wet onset [P]. Hysteresis 2 cm, clear after 15 min below [P]. Held for 30 s, because
   an ultrasonic echo off a car or a leaf lasts one to three samples of ten seconds [P]. What is shallow must look like
-  water first; what is deep waits for nothing else (`rules.kinds.ponding`).
+  water first; what is deep waits only where it came as water cannot (`rules.kinds.ponding`).
 - `water_rise`: 2 cm/min with at least 0.10 m standing closes the road before the line is reached, which is real
   practice in Shanghai when backflow rises fast [S, value P]; 1 cm/min warns [P].
 - `water_forecast`: 0.25 m within 20 min is III, 0.40 m within 10 min II, 0.15 m within half an hour at evens IV

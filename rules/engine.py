@@ -5,16 +5,19 @@ being exported and restored in between. One engine, one caller at a time.
 """
 
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
-from rules import episode, export, judgement, kind_step, level, presence, quality, rate, scan, schedule, stream
-from rules.beside import Beside, gather
+from rules import aim, episode, export, judgement, kind_step, level, presence, quality, rate, scan, schedule, stream
+from rules.aim import Aim
+from rules.beside import Beside, begins, gather
 from rules.columns import Change, Columns
 from rules.condition import NEVER, Happening, Rows
 from rules.episode import Turn
 from rules.evidence import Told, gathered
-from rules.scan import Bools, Floats, Ints
+from rules.scan import Bools, Floats, some
 from rules.table import DeviceRules, Entity, Table, row_key
 from rules.telling import tell
 from rules.together import Relevel, Together
@@ -24,6 +27,20 @@ from wire.alert import Verb
 __all__ = ["Change", "Columns", "DeviceRules", "Engine"]
 
 SETTLE_S = 60.0
+
+
+class _Doubt(NamedTuple):
+    """Readings that are not simply believed."""
+
+    any: Bools
+    unsure: Bools  # in doubt only until the next reading
+    some: bool  # whether there is any
+
+    @classmethod
+    def of(cls, columns: Columns) -> "_Doubt":
+        bad, unsure = quality.is_bad(columns), quality.is_unsure(columns)
+        both = bad | unsure
+        return cls(both, unsure & ~bad, some(both))
 
 
 class Engine:
@@ -106,6 +123,21 @@ class Engine:
         self._table.reindex()
         return {**self._table.unlinked, **self._table.blind}
 
+    @property
+    def learning(self) -> dict[tuple[str, str], int | None]:
+        """Rules that judge nothing before they have learnt what is usual, by device and rule.
+
+        With the event time, ms, until which that takes at the earliest; None while nothing was heard.
+        """
+        found: dict[tuple[str, str], int | None] = {}
+        for store in self._table.stores:
+            for number, until in store.learning():
+                slot = self._table.slots[number]
+                entity = self._table.by_index[slot.entity] if slot is not None else None
+                if slot is not None and entity is not None and entity.exercise is None:
+                    found[(entity.device, slot.rule.id)] = None if until == NEVER else until
+        return found
+
     def assess(self, columns: Columns, pace: Floats | None = None) -> Columns:
         """The columns with quality flags, the tests that spoke, and arrival time where a clock is wrong.
 
@@ -135,53 +167,44 @@ class Engine:
         table.reindex()
         columns = self.assess(columns)
         self._together.begin()
-        index = np.flatnonzero((columns.channel >= 0) & (columns.channel < len(table.start) - 1))
-        if not len(index):
+        channel = columns.channel
+        if not len(channel):
             return []
-        channel = columns.channel if len(index) == len(columns.channel) else columns.channel[index]
+        if scan.inside(channel, len(table.start) - 1):
+            index, arrival, ts = np.arange(len(channel)), columns.arrival, columns.ts
+        else:
+            index = ((channel >= 0) & (channel < len(table.start) - 1)).nonzero()[0]
+            if not len(index):
+                return []
+            channel, arrival, ts = channel[index], columns.arrival[index], columns.ts[index]
         entity = table.entity_of[channel]
-        changes = presence.heard(table, self._watch, entity, columns.arrival[index], index)
-        doubt = quality.is_bad(columns), quality.is_unsure(columns)
+        begin = begins(ts, arrival, entity)
+        changes = presence.heard(table, self._watch, entity[begin], arrival[begin], index[begin])
+        doubt = _Doubt.of(columns)
         beside = None
         if table.pairs is not None:
-            beside = gather(table.pairs, columns, index, channel, entity, doubt[0] | doubt[1])
-        number = table.number[channel]
-        finite = np.isfinite(columns.value)
-        if not finite.all():
-            number = np.where(finite[index], number, 0)
-        most = int(number.max())
-        if most == 1:
-            if not number.all():
-                judged = np.flatnonzero(number)
-                index, channel = index[judged], channel[judged]
-            changes.extend(self._judge(columns, doubt, index, table.target[table.start[channel]], beside))
-        elif most:
-            row, offset = scan.spread(number.astype(np.int64))
-            slot = table.target[table.start[channel[row]] + offset]
-            changes.extend(self._judge(columns, doubt, index[row], slot, beside))
+            beside = gather(table.pairs, columns, index, channel, begin, doubt.any)
+        aimed = aim.take(table, columns, index, channel)
+        if len(aimed.row):
+            changes.extend(self._judge(columns, doubt, aimed, beside))
         elif beside is not None:
             kind_step.pass_by(table, beside)
         changes.sort(key=lambda change: change.decided_by)
         return changes
 
-    def _judge(
-        self, columns: Columns, doubt: tuple[Bools, Bools], row: Ints, slot: Ints, beside: Beside | None
-    ) -> list[Change]:
+    def _judge(self, columns: Columns, doubt: "_Doubt", aimed: Aim, beside: Beside | None) -> list[Change]:
         table = self._table
-        alone = table.alone(slot)
-        if not alone:
-            order = np.argsort(slot, kind="stable")
-            row, slot = row[order], slot[order]
-        value = columns.value[row]
-        rows = self._rows(columns, doubt, row, slot, value)
-        table.touched[slot] = True
-        known = table.state.newest[slot] if table.stores else slot
+        alone = aimed.alone
+        value = columns.value[aimed.row]
+        rows = self._rows(columns, doubt, aimed, value)
+        table.touched[aimed.slot] = True
+        known = table.state.newest[aimed.slot] if table.stores else aimed.slot
         ordered = judgement.lanes(rows, table.state, alone=alone)
         self._rates(rows, value, ordered, alone=alone)
         told = Told()
         if table.stores:
             fresh = judgement.fresh(rows, ordered, known, alone=alone)
-            kind_step.signals(table, rows, value, ordered, fresh, beside, told)
+            kind_step.signals(table, rows, aimed.places, value, ordered, fresh, beside, told)
         happenings = judgement.judge(rows, ordered, table.state, table.settings, table.calm, alone=alone)
         happenings += self._together.gather(rows, ordered, told)
         changes = []
@@ -191,23 +214,22 @@ class Engine:
                 changes.append(change)
         return changes
 
-    def _rows(self, columns: Columns, doubt: tuple[Bools, Bools], row: Ints, slot: Ints, value: Floats) -> Rows:
+    def _rows(self, columns: Columns, doubt: "_Doubt", aimed: Aim, value: Floats) -> Rows:
         settings = self._table.settings
-        kind = self._table.kind[slot].astype(np.int64)
-        bad, unsure = doubt
+        row, kind = aimed.row, aimed.kind
         ts = columns.ts[row]
-        barred = np.zeros(len(slot), dtype=np.bool_)
-        if settings.scheduled.any():
+        barred = np.zeros(len(row), dtype=np.bool_)
+        if some(settings.scheduled):
             barred = settings.scheduled[kind]
             barred[barred] = ~schedule.inside(ts[barred], settings, kind[barred])
         return Rows(
-            slot=slot,
+            slot=aimed.slot,
             kind=kind,
             ts=ts,
-            arrival=columns.arrival[row],
-            signal=level.signal(kind, value, settings),
-            bad=(bad | unsure)[row],
-            unsure=(unsure & ~bad)[row],
+            arrival=ts if columns.arrival is columns.ts else columns.arrival[row],
+            signal=level.signal(value, aimed.sign, aimed.scale, aimed.shift),
+            bad=doubt.any[row] if doubt.some else np.zeros(len(row), dtype=np.bool_),
+            unsure=doubt.unsure[row] if doubt.some else np.zeros(len(row), dtype=np.bool_),
             counted=columns.counted[row],
             row=row,
             barred=barred,
@@ -215,9 +237,10 @@ class Engine:
 
     def _rates(self, rows: Rows, value: Floats, ordered: Bools, *, alone: bool) -> None:
         table = self._table
-        rated = table.settings.rated[rows.kind]
-        if rated.any():
-            where = np.flatnonzero(rated)
+        if not some(table.settings.rated):
+            return
+        where = table.settings.rated[rows.kind].nonzero()[0]
+        if len(where):
             rings = table.ring[rows.slot[where]].astype(np.int64)
             rows.signal[where] = rate.signal(
                 rows.only(where), value[where], ordered[where], rings, table.settings, table.rings, alone=alone
@@ -249,6 +272,22 @@ class Engine:
             return None
         evidence: dict[str, float | str | None] = {"point": slot.rule.point, "value": float(columns.value[each.row])}
         return tell(self._table, each.slot, tells, each.ts, each.row, evidence | common)
+
+    def restless(self, channel: npt.NDArray[np.int32]) -> Bools:
+        """For each channel number whether a rule that judges it does not lie still: over its clear level, on, or held.
+
+        A channel that no rule judges lies still.
+        """
+        table = self._table
+        table.reindex()
+        found = np.zeros(len(channel), dtype=np.bool_)
+        known = np.flatnonzero((channel >= 0) & (channel < len(table.start) - 1))
+        row, offset = scan.spread(table.number[channel[known]].astype(np.int64))
+        if len(row):
+            slot = table.target[table.start[channel[known[row]]] + offset]
+            stirs = ~table.calm.quiet[slot] & (table.state.newest[slot] != NEVER)  # one that judges nothing lies still
+            found[known[row[stirs]]] = True
+        return found
 
     def seen(self, device: str, at: int, exercise: str | None = None) -> list[Change]:
         """A sign of life that is not a reading (a status, an event); ends a silence. `at`: scenario ms of arrival."""

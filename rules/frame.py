@@ -52,7 +52,8 @@ class Frame(ABC):
     arrival: Ints
     value: Floats
     bad: Bools  # the value is in doubt
-    usable: Bools  # newer than all before, counted and not in doubt: only such a row may teach the memory
+    fresh: Bools  # newer than all before, and counted
+    usable: Bools  # so, and not in doubt: only such a row may teach the memory
 
     @abstractmethod
     def latest(self, name: str) -> tuple[Floats, Ints]:

@@ -23,7 +23,7 @@ from rules.condition import (
     State,
     emit,
 )
-from rules.scan import Bools, Ints
+from rules.scan import Bools, Ints, every, some
 
 
 @dataclass(slots=True)
@@ -32,14 +32,20 @@ class Calm:
 
     quiet: Bools  # by slot: `is_quiet` held after the last row, and nothing touched the slot since
 
-    def stirring(self, rows: Rows, ordered: Bools, settings: Settings, *, alone: bool) -> Bools:
-        """True for all rows of the slots that must be looked at."""
-        still = self.quiet[rows.slot] & ordered & (rows.signal < settings.below[rows.kind])
-        if alone or still.all():
-            return ~still
-        first = scan.firsts(rows.slot)
-        moved = np.logical_or.reduceat(~still, np.flatnonzero(first))
-        return np.asarray(moved[np.cumsum(first) - 1], dtype=np.bool_)
+    def stirring(
+        self, rows: Rows, ordered: Bools, useful: Bools, settings: Settings, *, alone: bool
+    ) -> tuple[Ints, Ints]:
+        """The useful rows of slots that lie still, and those of slots that must be looked at."""
+        stirs = rows.signal >= settings.below[rows.kind]
+        stirs |= ~self.quiet[rows.slot]
+        if not every(ordered):
+            stirs |= ~ordered
+        stirs &= useful
+        if not alone and some(stirs):
+            first = scan.firsts(rows.slot)
+            moved = np.logical_or.reduceat(stirs, first.nonzero()[0])
+            stirs = useful & moved[np.cumsum(first) - 1]
+        return (useful & ~stirs).nonzero()[0], stirs.nonzero()[0]
 
 
 def is_quiet(state: State, settings: Settings, slots: Ints, kind: Ints) -> Bools:
@@ -51,7 +57,7 @@ def is_quiet(state: State, settings: Settings, slots: Ints, kind: Ints) -> Bools
     quiet = settled.all(axis=0) & ~((bits & HELD) != 0).any(axis=0)
     quiet &= (state.rank[slots] == 0) & (state.newest[slots] != NEVER)
     late = state.late_row[slots]
-    if (late >= 0).any():
+    if some(late >= 0):
         quiet &= (late < 0) | ~((state.late.bits[:, late] & HELD) != 0).any(axis=0)
     return np.asarray(quiet)
 
@@ -70,8 +76,8 @@ def lanes(rows: Rows, state: State, *, alone: bool) -> Bools:
     newest = scan.maximum_since(times, first)
     ordered = rows.counted & (rows.ts >= newest)
     last = scan.lasts(first)
-    any_counted = np.add.reduceat(rows.counted.astype(np.int64), np.flatnonzero(first)) > 0
-    update = np.flatnonzero(last)[any_counted]
+    any_counted = np.add.reduceat(rows.counted.astype(np.int64), first.nonzero()[0]) > 0
+    update = last.nonzero()[0][any_counted]
     state.newest[rows.slot[update]] = newest[update]
     return ordered
 
@@ -80,7 +86,7 @@ def fresh(rows: Rows, ordered: Bools, known: Ints, *, alone: bool) -> Bools:
     """Rows of the first lane that are newer than all before; `known`: the newest time of each slot before the batch."""
     if alone:
         return ordered & (rows.ts > known)
-    where = np.flatnonzero(ordered)
+    where = ordered.nonzero()[0]
     ts, first = rows.ts[where], scan.firsts(rows.slot[where])
     newer = np.zeros(len(ordered), dtype=np.bool_)
     newer[where] = ts > scan.previous(ts, first, known[where])
@@ -100,25 +106,24 @@ def judge(
         calm: moves on.
         alone: no slot stands twice.
     """
+    if not len(rows.slot):
+        return []
     useful = ~np.isnan(rows.signal)
-    if rows.bad.any():
+    if some(rows.bad):
         useful &= ~rows.bad | ((rows.signal >= settings.lowest[rows.kind]) & ~rows.barred)
-    if not useful.all():
-        rows, ordered = rows.only(useful), ordered[useful]
-    if len(rows.slot):
-        stirring = calm.stirring(rows, ordered, settings, alone=alone)
-        if not stirring.all():
-            still = rows.slot[~stirring]
-            if alone:
-                state.judged[still] = rows.ts[~stirring]
-            else:
-                last = scan.lasts(scan.firsts(still))
-                state.judged[still[last]] = rows.ts[~stirring][last]
-            rows, ordered = rows.only(stirring), ordered[stirring]
+    still, stirring = calm.stirring(rows, ordered, useful, settings, alone=alone)
+    if len(still):
+        slot, ts = rows.slot[still], rows.ts[still]
+        if not alone:
+            last = scan.lasts(scan.firsts(slot))
+            slot, ts = slot[last], ts[last]
+        state.judged[slot] = ts
+    if len(stirring) < len(rows.slot):
+        rows, ordered = rows.only(stirring), ordered[stirring]
     if not len(rows.slot):
         return []
     happenings: list[Happening] = []
-    if alone and ordered.all():
+    if alone and every(ordered):
         judge_alone(rows, state, settings, happenings)
         calm.quiet[rows.slot] = is_quiet(state, settings, rows.slot, rows.kind)
     else:
@@ -134,11 +139,11 @@ def _judge_lanes(
     rows: Rows, ordered: Bools, state: State, settings: Settings, happenings: list[Happening], *, alone: bool
 ) -> None:
     raised_before = None
-    if not ordered.all():
+    if not every(ordered):
         second = ~ordered
         raised = _second_lane(rows.only(second), state, settings, happenings)
         flags = np.zeros(len(rows.slot), dtype=np.int64)
-        flags[np.flatnonzero(second)[raised]] = 1
+        flags[second.nonzero()[0][raised]] = 1
         raised_before = np.cumsum(flags)[ordered]
         rows = rows.only(ordered)
     if alone and len(rows.slot):
@@ -169,7 +174,7 @@ def _first_lane(
     leaving: list[tuple[int, Bools, Ints]] = []
     for level in range(LEVELS):
         enter = settings.enter[level, kind]
-        if np.isnan(enter).all():
+        if every(np.isnan(enter)):
             continue
         bits = state.bits[level, heads][segment]
         high = (rows.signal >= enter[segment]) & ~rows.barred
@@ -213,16 +218,16 @@ def _first_lane(
             held * HELD | (held & (times > 0)) * MET | (held & doubt) * DOUBT | low * CLEARING | cleared * CLEARED
         )[last]
     state.judged[heads] = rows.ts[last]
-    if settings.cooldown_ms[kind].any():
+    if some(settings.cooldown_ms[kind] != 0):
         ends = _ends(rows, first, leaving, state, settings)
         for each in reaching:
             _after_cooldown(each, ends)
     for each in reaching:
-        emit(happenings, rows, np.flatnonzero(each.event), each.level + 1, leaves=False, late=False,
+        emit(happenings, rows, each.event.nonzero()[0], each.level + 1, leaves=False, late=False,
              doubt=each.doubt | rows.bad, held_ms=each.held_ms, samples=each.samples)  # fmt: skip
     told = np.array([each.slot for each in happenings], dtype=np.int64)
     watched = on | np.isin(heads, told)[segment]
-    if watched.any():
+    if some(watched):
         for level, event, clear_ms in leaving:
             emit(happenings, rows, np.flatnonzero(event & watched), level + 1, leaves=True, late=False,
                  doubt=rows.bad, held_ms=clear_ms, samples=np.zeros(len(slot), dtype=np.int64))  # fmt: skip
@@ -254,7 +259,7 @@ def _ends(
     settings: Settings,
 ) -> _Ends:
     """Where cooldowns may end: those that were carried, and those of episodes that may end in the batch."""
-    start = np.flatnonzero(first)
+    start = first.nonzero()[0]
     stop = np.append(start[1:], len(first))
     segment = np.cumsum(first) - 1
     cooldown_ms = settings.cooldown_ms[rows.kind]
@@ -320,7 +325,7 @@ def _second_lane(rows: Rows, state: State, settings: Settings, happenings: list[
         times = scan.sums_since(reaching, mark, np.where(start, reaching, ((bits & MET) != 0) + reaching))
         event = reached & ((times == 1) | (settings.cooldown_ms[kind] > 0))
         raised |= event
-        emit(happenings, rows, np.flatnonzero(event), level + 1, leaves=False, late=True, doubt=doubt | rows.bad,
+        emit(happenings, rows, event.nonzero()[0], level + 1, leaves=False, late=True, doubt=doubt | rows.bad,
              held_ms=high_ts - low_ts, samples=samples)  # fmt: skip
         late.late_low[level, end] = np.where(held, low_ts, 0)[last]
         late.late_high[level, end] = np.where(held, high_ts, 0)[last]

@@ -14,7 +14,7 @@ from rules.condition import NEVER
 from rules.frame import Frame, Signal, Window
 from rules.kind_store import KindStore, Latest
 from rules.rings import Added, Course, Rings, in_order
-from rules.scan import Bools, Floats, Ints
+from rules.scan import Bools, Floats, Ints, every, some
 
 Heard = Mapping[str, Added]
 """Sound readings of other inputs in a batch, in order of arrival, by the input's name."""
@@ -33,17 +33,20 @@ class Judged(NamedTuple):
     fresh: Bools  # and newer than all before
 
 
-def judge(store: KindStore, judged: Judged, heard: Heard) -> Signal:
+def judge(store: KindStore, judged: Judged, heard: Heard, *, alone: bool = False, single: bool = False) -> Signal:
     """The signal at each judged row; the store takes the batch in.
 
     Args:
         store: of the kind; moves on.
         judged: the rows.
         heard: what the batch says of other inputs.
+        alone: no channel stands twice in the batch (False: not known).
+        single: and it is one message.
     """
-    lines = [judged.line, *(each.line for each in heard.values())]
-    simple = bool(judged.ordered.all()) and all(store.alone(each) for each in lines)
-    frame = (_Simple if simple else _General)(store, judged, heard)
+    simple = every(judged.ordered)
+    if simple and not alone:
+        simple = all(store.alone(each) for each in (judged.line, *(each.line for each in heard.values())))
+    frame = _Simple(store, judged, heard, single=single) if simple else _General(store, judged, heard)
     signal = store.module.signal(frame, store.settings, store.memory)
     frame.finish()
     return signal
@@ -57,7 +60,7 @@ def take(store: KindStore, heard: Heard) -> None:
 
 def _take(latest: Latest, added: Added) -> None:
     added, first, sound = _sorted(latest, added)
-    if not sound.all():
+    if not every(sound):
         added = added.only(sound)
         first = scan.firsts(added.line)
     latest.take(added.line, added.ts, added.value, first)
@@ -80,6 +83,7 @@ class _Base(Frame):
         self.setting = store.setting[judged.line].astype(np.int64)
         self.ts, self.arrival, self.value = judged.ts, judged.arrival, judged.value
         self.bad = judged.bad
+        self.fresh = judged.fresh
         self.usable = judged.fresh & ~judged.bad
         self.place = judged.place
         self.ordered = judged.ordered
@@ -119,20 +123,22 @@ class _Base(Frame):
 class _Simple(_Base):
     """Each line once and in order."""
 
-    def __init__(self, store: KindStore, judged: Judged, heard: Heard) -> None:
+    def __init__(self, store: KindStore, judged: Judged, heard: Heard, *, single: bool) -> None:
         super().__init__(store, judged, heard)
+        self.single = single  # nothing comes after the judged reading
         self.after: dict[str, Added] = {}
         for name, added in self.heard.items():
             self._hear(name, self.store.others[name], added)
 
     def _hear(self, name: str, latest: Latest, added: Added) -> None:
         sound = added.ts >= latest.ts[added.line]
-        if not sound.all():
+        if not every(sound):
             added = added.only(sound)
-        after = self.store.later(added.line, added.place, self.slot, self.place)
-        if after.any():
-            self.after[name] = added.only(after)
-            added = added.only(~after)
+        if not self.single:
+            after = self.store.later(added.line, added.place, self.slot, self.place)
+            if some(after):
+                self.after[name] = added.only(after)
+                added = added.only(~after)
         latest.take(added.line, added.ts, added.value)
 
     def _latest(self, name: str, latest: Latest) -> tuple[Floats, Ints]:
@@ -148,8 +154,8 @@ class _Simple(_Base):
         if own.width:
             keep = np.flatnonzero(self.usable & self.store.keeps[self.slot])
             ring, ts = self.store.ring[self.slot[keep]].astype(np.int64), self.ts[keep]
-            some = np.flatnonzero(own.firsts(ring, ts))
-            own.keep(ring[some], ts[some], self.value[keep[some]])
+            new = np.flatnonzero(own.firsts(ring, ts))
+            own.keep(ring[new], ts[new], self.value[keep[new]])
         for name, added in self.after.items():
             self.store.others[name].take(added.line, added.ts, added.value)
 
@@ -175,11 +181,11 @@ class _General(_Base):
     def _kept(self) -> Added:
         own = self.store.own
         keeps = self.usable & self.store.keeps[self.slot]
-        where = np.flatnonzero(keeps) if own.width else np.zeros(0, dtype=np.int64)
+        where = keeps.nonzero()[0] if own.width else np.zeros(0, dtype=np.int64)
         ring = self.store.ring[self.slot[where]].astype(np.int64)
         if len(where):
-            some = own.firsts(ring, self.ts[where], scan.firsts(ring))
-            where, ring = where[some], ring[some]
+            new = own.firsts(ring, self.ts[where], scan.firsts(ring))
+            where, ring = where[new], ring[new]
         place = self.place[where]
         return Added(ring, place, place, self.ts[where], self.value[where])
 
@@ -200,7 +206,7 @@ class _General(_Base):
         now = self.ts[where]
         newer = ts > now
         value, ts = np.where(newer, np.nan, value), np.where(newer, NEVER, ts)
-        if newer.any() and latest.rings.width:
+        if some(newer) and latest.rings.width:
             late = where[newer]
             then, old = self._window(name, latest.rings, self.slot[late], late, now[newer], now[newer] + 1)
             newest = np.argmax(then, axis=1)[:, None]

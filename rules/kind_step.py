@@ -1,6 +1,6 @@
 """The rule kinds over a batch: their signals at the rows that they judge, and what they are told beside."""
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,7 @@ from rules.condition import Rows, Settings
 from rules.evidence import Told
 from rules.kind_frame import Heard, Judged
 from rules.kind_store import KindStore
-from rules.scan import Bools, Floats, Ints
+from rules.scan import Bools, Floats, Ints, some
 
 
 class Kept(Protocol):
@@ -24,52 +24,77 @@ class Kept(Protocol):
     touched: Bools
 
 
+class Place(NamedTuple):
+    """Where the rows of one store stand among all that are judged."""
+
+    mine: slice | Ints  # that a line judges
+    line: Ints
+    blind: Ints  # whose line cannot judge
+
+
+def places(table: Kept, slot: Ints) -> list[Place]:
+    """By store, where its rows stand; `slot` of all rows: those of a store stand together."""
+    bounds = np.searchsorted(table.store[slot], np.arange(len(table.stores) + 1)).tolist()
+    found = []
+    for store in table.stores:
+        begin, end = bounds[store.number], bounds[store.number + 1]
+        line: Ints = table.line[slot[begin:end]].astype(np.int64)
+        blind = store.blind[line]
+        if some(blind):
+            whole = np.arange(begin, end)
+            found.append(Place(whole[~blind], line[~blind], whole[blind]))
+        else:
+            found.append(Place(slice(begin, end), line, line[:0]))
+    return found
+
+
 def signals(
-    table: Kept, rows: Rows, value: Floats, ordered: Bools, fresh: Bools, beside: Beside | None, told: Told
+    table: Kept,
+    rows: Rows,
+    where: list[Place],
+    value: Floats,
+    ordered: Bools,
+    fresh: Bools,
+    beside: Beside | None,
+    told: Told,
 ) -> None:
     """Write the signals of rows that a kind judges (NaN: nothing can be said), and move what is kept on.
 
     Args:
         table: moves on.
-        rows: of all rules; those of a slot stand together.
+        rows: of all rules; those of a store stand together, in it those of a slot.
+        where: the rows of each store.
         value: the readings.
         ordered: rows of the first lane.
         fresh: those of them that are newer than all before.
         beside: what the batch says of other inputs, if anybody looks at such.
         told: takes the evidence.
     """
-    number = table.store[rows.slot]
-    for store in table.stores:
-        mine = number == store.number
+    for store, (mine, line, blind) in zip(table.stores, where, strict=True):
         heard = _heard(store, beside)
-        if not mine.any():
+        if len(blind):
+            rows.signal[blind] = np.nan
+        if not len(line):
             _pass_by(table, store, heard)
             continue
-        where = np.flatnonzero(mine)
-        line: Ints = table.line[rows.slot[where]].astype(np.int64)
-        blind = store.blind[line]
-        if blind.any():
-            rows.signal[where[blind]] = np.nan
-            where, line = where[~blind], line[~blind]
-        if not len(where):
-            _pass_by(table, store, heard)
-            continue
-        row = rows.row[where]
+        row = rows.row[mine]
         judged = Judged(
             line=line,
             place=row + 1 if beside is None else beside.place[row],
-            ts=rows.ts[where],
-            arrival=rows.arrival[where],
-            value=value[where],
-            bad=rows.bad[where],
-            ordered=ordered[where],
-            fresh=fresh[where],
+            ts=rows.ts[mine],
+            arrival=rows.arrival[mine],
+            value=value[mine],
+            bad=rows.bad[mine],
+            ordered=ordered[mine],
+            fresh=fresh[mine],
         )
-        signal = kind_frame.judge(store, judged, heard)
-        rows.signal[where] = table.settings.sign[rows.kind[where]] * signal.value
+        signal = kind_frame.judge(
+            store, judged, heard, alone=beside is not None and beside.alone, single=beside is not None and beside.single
+        )
+        rows.signal[mine] = table.settings.sign[rows.kind[mine]] * signal.value
         if signal.doubt is not None:
-            rows.bad[where] |= signal.doubt
-        told.add(row, rows.slot[where], signal)
+            rows.bad[mine] |= signal.doubt
+        told.add(row, rows.slot[mine], signal)
         _touch(table, store, heard)
 
 

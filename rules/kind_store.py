@@ -1,7 +1,7 @@
 """What is kept of one rule kind: its settings, and by line (one rule on one device) its memory and its inputs."""
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +11,9 @@ import numpy.typing as npt
 from rules.condition import NEVER
 from rules.kinds import RuleKind
 from rules.rings import Rings
+from rules.rowwise import Rowwise
 from rules.rule import Rule
-from rules.scan import Bools, Floats, Ints, alone, roomy
+from rules.scan import Bools, Floats, Ints, alone, every, roomy, some
 
 FAR = 2**62
 _CHECK = np.dtype("<u4")
@@ -26,6 +27,7 @@ class Fitting:
     row: npt.NDArray[Any]  # of the module's SETTINGS
     why: str | None  # why it cannot judge
     check: int  # of all that the memory depends on
+    whole: int  # of all that the rule and the device say
 
 
 class Latest:
@@ -48,9 +50,9 @@ class Latest:
             return
         if self.rings.width:
             keep = self.rings.firsts(line, ts, first)
-            if keep.all():
+            if every(keep):
                 self.rings.keep(line, ts, value)
-            elif keep.any():
+            elif some(keep):
                 self.rings.keep(line[keep], ts[keep], value[keep])
         self.ts[line], self.value[line] = ts, value
 
@@ -91,8 +93,10 @@ class KindStore:
         """A rule on a device with these parameters."""
         row = np.zeros(1, dtype=self.module.SETTINGS)
         why = self.module.settings(rule.options, parameters, row[0])
-        learnt = (rule.kind, rule.sources, rule.inputs, rule.options, np.dtype(self.module.MEMORY).descr)
-        return Fitting(row, why, zlib.crc32(repr(learnt).encode() + row.tobytes()))
+        depends = getattr(self.module, "DEPENDS", None)
+        of: Any = (rule.options, row.tobytes()) if depends is None else [row[name].tobytes() for name in depends]
+        learnt = (rule.kind, rule.sources, rule.inputs, of, np.dtype(self.module.MEMORY).descr)
+        return Fitting(row, why, zlib.crc32(repr(learnt).encode()), zlib.crc32(row.tobytes()))
 
     def admit(self, slot: int, entity: int, rule: Rule, fitting: Fitting) -> int:
         """A line that remembers nothing."""
@@ -121,6 +125,13 @@ class KindStore:
             latest.admit(line, self._end, each.window_ms if each else 0, each.parts if each else 1)
         return line
 
+    def refit(self, line: int, fitting: Fitting) -> None:
+        """Other settings for a line, which remembers what it did."""
+        number = self._setting(fitting.row)
+        self._unset(int(self.setting[line]))
+        self.setting[line] = number
+        self.unfit[line] = self.blind[line] = fitting.why is not None
+
     def release(self, line: int) -> None:
         """Give a line back."""
         key = self._shares.pop(line)
@@ -131,12 +142,14 @@ class KindStore:
         else:
             del self._sharing[key]
             self._free_rings.append(ring)
-        number = int(self.setting[line])
+        self._unset(int(self.setting[line]))
+        self._free.append(line)
+
+    def _unset(self, number: int) -> None:
         self._uses[number] -= 1
         if not self._uses[number]:
             del self._known[self._rows[number]]
             self._unused.append(number)
-        self._free.append(line)
 
     def _share(self, line: int, key: tuple[int, str, int, int]) -> None:
         if key not in self._sharing:
@@ -166,6 +179,16 @@ class KindStore:
             self._known[text], self._rows[number] = number, text
         self._uses[number] += 1
         return number
+
+    def learning(self) -> Iterator[tuple[int, int]]:
+        """Slots whose kind learns before it judges, and the event time (ms) until which that takes; NEVER: unknown."""
+        until = getattr(self.module, "learning", None)
+        if until is None:
+            return
+        held = np.fromiter(self._shares, dtype=np.int64, count=len(self._shares))
+        when = until(Rowwise(self.settings, self.setting[held].astype(np.int64)), Rowwise(self.memory, held))
+        for place in np.flatnonzero((when != 0) & ~self.blind[held]).tolist():
+            yield int(self.slot[held[place]]), int(when[place])
 
     def alone(self, line: Ints) -> bool:
         """Whether no line stands twice."""

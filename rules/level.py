@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from rules.condition import Settings
 from rules.declaration import Rule
-from rules.scan import Floats, Ints
+from rules.scan import Floats
 
 
 def settings_row(rule: Rule, parameters: Mapping[str, float], row: Any) -> str | None:
@@ -50,6 +49,6 @@ def settings_row(rule: Rule, parameters: Mapping[str, float], row: Any) -> str |
     return None
 
 
-def signal(kind: Ints, value: Floats, settings: Settings) -> Floats:
+def signal(value: Floats, sign: Floats, scale: Floats, shift: Floats) -> Floats:
     """The judged signal, always 'above': percent v -> 100 (v - reference) / reference, sign turned for 'below'."""
-    return np.asarray(settings.sign[kind] * (value * settings.scale[kind] + settings.shift[kind]))
+    return np.asarray(sign * (value * scale + shift))

@@ -13,7 +13,7 @@ from rules import scan
 from rules.condition import NEVER
 from rules.memory import Memory
 from rules.quality import Bits, Check
-from rules.scan import Bools, Floats, Ints
+from rules.scan import Bools, Floats, Ints, some
 from wire.quality import Quality
 
 BLOCK_MS = 21_600_000
@@ -155,7 +155,7 @@ def _neighbours(batch: Linked, memory: Memory, net: Net, lines: _Lines, line: In
     kind = memory.kind[batch.at[row]]
     age_ms = (kinds.value("neighbour_age_s") * 1000).astype(np.int64)[kind]
     told = ~np.isnan(net.bias[link]) & (ts[line] != NEVER) & (np.abs(batch.ts[row] - ts[line]) <= age_ms)
-    if not told.any():
+    if not some(told):
         return
     row, line, link = row[told], line[told], link[told]
     apart = batch.value[row] - value[line] - net.bias[link]

@@ -13,8 +13,10 @@ from rules.condition import NEVER
 from rules.scan import Bools, Floats, Ints
 from rules.table import Slot, Table
 
-_SAVED = np.dtype([("format", "u1"), ("told", "u1"), ("check", "u4"), ("last", "i8")])
-FORMAT = 1
+_SAVED = np.dtype([("format", "u1"), ("told", "u1"), ("check", "u4"), ("last", "i8"), ("run", "i8")])
+FORMAT = 2
+COMMON = 0x80
+"""In what is saved of `told`: the alarm was common to many."""
 MARK = ":~"
 """Before the rule's name in the key of what is kept of a member; no point and no rule is called so."""
 SETTLES = 4
@@ -28,8 +30,10 @@ class Kept(NamedTuple):
     """What is remembered of a member."""
 
     check: int  # of the rule: another rule's L says nothing
-    last: int  # newest event time at which it showed
+    last: int  # newest event time at which it showed; with common_mode: at which it began to
     told: int  # rank told last, of a rule with common_mode; 0 = none
+    common: bool  # the alarm that is on was common to many
+    run: int  # with common_mode: newest event time at which it showed
 
 
 class Members:
@@ -47,7 +51,9 @@ class Members:
     def _clear(self) -> None:
         count = len(self.names)
         self.slot, self.group, self.window_ms = (np.zeros(count, dtype=np.int64) for _ in range(3))
-        self.last, self.saved = (np.full(count, NEVER, dtype=np.int64) for _ in range(2))
+        self.last, self.run, self.saved = (np.full(count, NEVER, dtype=np.int64) for _ in range(3))
+        self.saved_last = np.full(count, NEVER, dtype=np.int64)
+        self.common: Bools = np.zeros(count, dtype=np.bool_)
         self.need, self.check = np.zeros(count, dtype=np.int32), np.zeros(count, dtype=np.uint32)
         self.told, self.saved_told = (np.zeros(count, dtype=np.uint8) for _ in range(2))
         self.at: Floats = np.full(count, np.nan)
@@ -74,9 +80,20 @@ class Members:
             return
         self._known = table.entity_of_slot
         for number, name in enumerate(self.names):
-            self._kept[name] = Kept(int(self.check[number]), int(self.last[number]), int(self.told[number]))
-        saved = {name: (int(self.saved[n]), int(self.saved_told[n])) for n, name in enumerate(self.names)}
-        saved.update({name: (kept.last, kept.told) for name, kept in self._restored.items()})
+            self._kept[name] = Kept(
+                int(self.check[number]), int(self.last[number]), int(self.told[number]), bool(self.common[number]),
+                int(self.run[number]),
+            )  # fmt: skip
+        saved = {
+            name: (int(self.saved[n]), int(self.saved_told[n]), int(self.saved_last[n]))
+            for n, name in enumerate(self.names)
+        }
+        saved.update(
+            {
+                name: (max(kept.run, kept.last), kept.told | COMMON * kept.common, kept.last)
+                for name, kept in self._restored.items()
+            }
+        )
         self._kept.update(self._restored)
         mine: list[tuple[Name, int, Slot]] = []
         for number, slot in enumerate(table.slots):
@@ -164,13 +181,16 @@ class Members:
         self.feed_field = np.array(field, dtype=np.int64)
         self.feed_drives = np.array(drives, dtype=np.bool_)
 
-    def _remember(self, member: int, number: int, slot: Slot, kept: Kept | None, saved: tuple[int, int] | None) -> None:
+    def _remember(
+        self, member: int, number: int, slot: Slot, kept: Kept | None, saved: tuple[int, int, int] | None
+    ) -> None:
         rank = int(self._table.state.rank[number])
         if kept is not None:
-            self.last[member] = kept.last if kept.check == slot.check else NEVER
-            self.told[member] = kept.told
+            same = kept.check == slot.check
+            self.last[member], self.run[member] = (kept.last, kept.run) if same else (NEVER, NEVER)
+            self.told[member], self.common[member] = kept.told, kept.common and rank > 0
         if saved is not None:
-            self.saved[member], self.saved_told[member] = saved
+            self.saved[member], self.saved_told[member], self.saved_last[member] = saved
         if not rank or not self.told[member]:
             self.told[member] = rank
 
@@ -193,14 +213,17 @@ class Members:
         """Rows that moved and are worth writing; an empty value: to be deleted."""
         out = dict.fromkeys(self._gone, b"")
         self._gone.clear()
-        apart = self.last - np.where(self.saved == NEVER, NEVER // 2, self.saved)
-        moved = (self.last != self.saved) & (apart >= np.minimum(settle_ms, self.window_ms // SETTLES))
-        for member in np.flatnonzero(moved | (self.told != self.saved_told)).tolist():
-            row = np.array((FORMAT, self.told[member], self.check[member], self.last[member]), dtype=_SAVED)
-            out[key(*self.names[member])] = row.tobytes()
-        self.saved[moved] = self.last[moved]
-        again = self.told != self.saved_told
-        self.saved[again], self.saved_told[again] = self.last[again], self.told[again]
+        showed = np.maximum(self.last, self.run)
+        apart = showed - np.where(self.saved == NEVER, NEVER // 2, self.saved)
+        moved = (showed != self.saved) & (apart >= np.minimum(settle_ms, self.window_ms // SETTLES))
+        told = self.told | np.uint8(COMMON) * self.common
+        moved |= told != self.saved_told
+        moved |= (self.run != NEVER) & (self.last != self.saved_last)
+        for member in np.flatnonzero(moved).tolist():
+            row = (FORMAT, told[member], self.check[member], self.last[member], self.run[member])
+            out[key(*self.names[member])] = np.array(row, dtype=_SAVED).tobytes()
+        self.saved[moved], self.saved_told[moved] = showed[moved], told[moved]
+        self.saved_last[moved] = self.last[moved]
         return out
 
     def restore(self, rows: dict[str, bytes]) -> list[str]:
@@ -214,7 +237,10 @@ class Members:
                 continue
             one = np.frombuffer(row, dtype=_SAVED)[0]
             name = (exercise or None, device, rule.removeprefix(MARK))
-            self._restored[name] = Kept(int(one["check"]), int(one["last"]), int(one["told"]))
+            told = int(one["told"])
+            self._restored[name] = Kept(
+                int(one["check"]), int(one["last"]), told & ~COMMON, bool(told & COMMON), int(one["run"])
+            )
         return unreadable
 
     def forget_exercise(self, exercise: str) -> None:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from rules.columns import Columns
 from rules.quality_defaults import ZONE_MS, ZONE_TOLERANCE_MS
+from rules.scan import every, inside, some
 from wire.quality import Quality
 
 FUTURE_MS = 30_000
@@ -67,8 +68,7 @@ def assess(columns: Columns, lowest: npt.NDArray[np.float64], highest: npt.NDArr
     value = columns.value
     channel = columns.channel
     count = len(lowest)
-    inside = bool(count) and (len(channel) == 0 or (int(channel.min()) >= 0 and int(channel.max()) < count))
-    if inside:
+    if count and inside(channel, count):
         low, high = lowest[channel], highest[channel]
     elif count:
         known = (channel >= 0) & (channel < count)
@@ -82,9 +82,10 @@ def assess(columns: Columns, lowest: npt.NDArray[np.float64], highest: npt.NDArr
     if columns.clock is not None:
         wrong |= columns.clock
     flag = columns.flag.astype(np.uint8)
-    flag[flag == 0] = Quality.UNKNOWN
+    if 0 in flag.tobytes():
+        flag[flag == 0] = Quality.UNKNOWN
     within = (value >= low) & (value <= high)
-    if not within.all():
+    if not every(within):
         finite = np.isfinite(value)
         ranged = ~(np.isnan(low) & np.isnan(high))
         outside = (value < low) | (value > high)
@@ -93,9 +94,9 @@ def assess(columns: Columns, lowest: npt.NDArray[np.float64], highest: npt.NDArr
         flag[worse] = np.maximum(flag[worse], Quality.FAIL)
         flag[np.isnan(value)] = Quality.MISSING
     else:
-        flag[flag == Quality.UNKNOWN] = Quality.GOOD
+        np.copyto(flag, np.uint8(Quality.GOOD), where=flag == np.uint8(Quality.UNKNOWN))
     ts = columns.ts
-    if wrong.any():
+    if some(wrong):
         flag[wrong] = np.maximum(flag[wrong], Quality.SUSPECT)
         ts = np.where(wrong, columns.arrival, ts)
     return columns._replace(ts=ts, flag=flag, clock=wrong)
@@ -103,8 +104,8 @@ def assess(columns: Columns, lowest: npt.NDArray[np.float64], highest: npt.NDArr
 
 def is_bad(columns: Columns) -> npt.NDArray[np.bool_]:
     """Whether the value (not merely its time) is in doubt."""
-    bad = columns.flag >= Quality.SUSPECT
-    if columns.clock is not None and columns.clock.any():
+    bad = np.asarray(columns.flag >= np.uint8(Quality.SUSPECT))
+    if columns.clock is not None and some(columns.clock):
         excused = columns.clock & (columns.flag == Quality.SUSPECT)
         if columns.tests is not None:
             excused &= (columns.tests & ~np.uint16(TIMING)) == 0
@@ -125,12 +126,14 @@ def first_bits(
     """The tests without memory that spoke: what `assess` made of columns, in words."""
     bits = np.zeros(len(given.value), dtype=np.uint16)
     assert assessed.clock is not None
-    if assessed.clock.any():
+    if not len(bits):
+        return bits
+    if some(assessed.clock):
         bits[assessed.clock] = Check.CLOCK
         ahead = np.abs(given.ts - given.arrival - ZONE_MS) <= ZONE_TOLERANCE_MS
         bits[assessed.clock & ahead] |= np.uint16(Check.ZONE)
-    worse = np.flatnonzero(assessed.flag >= Quality.FAIL)
-    if len(worse):
+    if int(assessed.flag.max()) >= Quality.FAIL:
+        worse = np.flatnonzero(assessed.flag >= Quality.FAIL)
         channel, value = given.channel[worse], given.value[worse]
         known = (channel >= 0) & (channel < len(lowest))
         bits[worse[~np.isfinite(value)]] |= np.uint16(Check.NOT_FINITE)

@@ -1,7 +1,8 @@
 """Kind `rate`: rise over a window of event time, in unit per minute.
 
 The rise is taken against the oldest reading that is kept within the window and at least half a window old; without one
-(after a gap, at the start) the rate is unknown and nothing is judged. One reading is kept in each sixteenth of
+(after a gap, at the start) the rate is unknown and nothing is judged; nor at a row that is late or has come again: what
+it was to be compared with may be gone. One reading is kept in each sixteenth of
 a window, so that a fast sensor costs no more memory than a slow one.
 """
 
@@ -12,7 +13,7 @@ import numpy.typing as npt
 
 from rules import scan
 from rules.condition import NEVER, Rows, Settings
-from rules.scan import Bools, Floats, Ints, roomy
+from rules.scan import Bools, Floats, Ints, roomy, some
 
 PARTS = 16
 KEPT = PARTS + 2
@@ -110,7 +111,8 @@ def signal(
     minutes = np.where(known, span, 1) / 60_000
     rate = np.where(known, (value - before) / minutes, np.nan)
     rate *= settings.sign[rows.kind]
-    return np.where(value < settings.at_least[rows.kind], -np.inf, rate)
+    rate = np.where(value < settings.at_least[rows.kind], -np.inf, rate)
+    return np.where(ordered, rate, np.nan)
 
 
 def _alone(
@@ -175,7 +177,7 @@ def _among(
 def _running(bucket: npt.NDArray[np.int64], first: Bools) -> npt.NDArray[np.int64]:
     """Running maximum within segments of values that may hold NEVER."""
     usable = bucket != NEVER
-    if not usable.any():
+    if not some(usable):
         return bucket
     floor = int(bucket[usable].min()) - 1
     result = scan.maximum_since(np.where(usable, bucket, floor), first)

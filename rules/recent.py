@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from rules import scan
 from rules.frame import Frame
-from rules.scan import Bools, Floats, Ints
+from rules.scan import Bools, Floats, Ints, every, some
 
 
 class Recent(NamedTuple):
@@ -46,9 +46,9 @@ def after(kept: Floats, first: Bools, keep: Bools, number: Floats, forget: Bools
     segment = np.cumsum(first) - 1
     so_far: Ints = np.cumsum(keep) - keep  # before the row, in all slots
     own: Ints = so_far - so_far[first][segment]
-    if forget is not None and forget.any():
+    if forget is not None and some(forget):
         return _with_breaks(kept, first, keep, number, forget)
-    total = np.add.reduceat(keep.astype(np.int64), np.flatnonzero(first)) if slots else np.zeros(0, dtype=np.int64)
+    total = np.add.reduceat(keep.astype(np.int64), first.nonzero()[0]) if slots else np.zeros(0, dtype=np.int64)
     length = places + total
     start = np.cumsum(length) - length
     line = np.empty(int(length.sum()))
@@ -92,6 +92,8 @@ def behind(frame: Frame, newest: Ints) -> tuple[Bools, Ints]:
     """
     if not len(frame.ts):
         return np.zeros(0, dtype=np.bool_), newest
+    if every(frame.first):
+        return (frame.ts <= newest) & ~frame.usable, np.where(frame.usable, np.maximum(frame.ts, newest), newest)
     segment = np.cumsum(frame.first) - 1
     floor = int(frame.ts.min()) - 1
     known = np.maximum(newest, floor)
@@ -104,6 +106,10 @@ def behind(frame: Frame, newest: Ints) -> tuple[Bools, Ints]:
 
 def stale(frame: Frame, memory: npt.NDArray[Any]) -> Bools:
     """As `behind`, of a kind whose memory has a field `newest`, which moves on; a forecast from the past is stale."""
+    if every(frame.usable):  # and so each newer than all before
+        last = scan.lasts(frame.first)
+        memory["newest"][frame.slot[last]] = frame.ts[last]
+        return np.zeros(len(frame.ts), dtype=np.bool_)
     heads = frame.slot[frame.first]
     late, memory["newest"][heads] = behind(frame, memory["newest"][heads])
     return late

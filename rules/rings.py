@@ -1,6 +1,7 @@
 """Kept readings of one input over its window: one, the first, of each part, by line of a rule kind.
 
-Values are kept to seven digits. A reading lies at its part of time modulo what is kept, so that nothing is ever moved.
+Values are kept to seven digits. A reading lies at its part of time modulo what is kept, so that nothing is ever moved;
+of its time only what it is past the begin of its part is kept, and parts that nobody spoke in are empty (NaN).
 `keep` takes readings in, `as_of_now` and `Course` give them back oldest first: the one where each line is asked once,
 the other where a burst asks for what was kept at each of its rows.
 """
@@ -14,7 +15,7 @@ import numpy.typing as npt
 from rules import scan
 from rules.condition import NEVER
 from rules.frame import Window
-from rules.scan import Bools, Floats, Ints, roomy
+from rules.scan import Bools, Floats, Ints, every, roomy, some
 
 NO_RING, NO_PART = 2**62, -(2**31)
 """Stand for the newest part where there is no ring (nothing is ever newer), and where nothing is kept yet."""
@@ -32,7 +33,7 @@ class Rings:
         self.part = np.ones(0, dtype=np.int32)  # ms
         self.kept = np.zeros(0, dtype=np.int16)  # places of the ring
         self.newest = np.zeros(0, dtype=np.int64)  # number of the newest part
-        self.ts = np.zeros((0, 0), dtype=np.int64)
+        self.offset = np.zeros((0, 0), dtype=np.int32)  # ms past the begin of its part
         self.value = np.zeros((0, 0), dtype=np.float32)
 
     def admit(self, line: int, lines: int, window_ms: int, parts: int) -> None:
@@ -42,15 +43,15 @@ class Rings:
             return
         if kept > self.width:
             wide = len(self.window), kept
-            ts, value = np.full(wide, NEVER, dtype=np.int64), np.full(wide, np.nan, dtype=np.float32)
-            ts[:, : self.width], value[:, : self.width] = self.ts, self.value
-            self.width, self.ts, self.value = kept, ts, value
+            offset, value = np.zeros(wide, dtype=np.int32), np.full(wide, np.nan, dtype=np.float32)
+            offset[:, : self.width], value[:, : self.width] = self.offset, self.value
+            self.width, self.offset, self.value = kept, offset, value
         self.window, self.part = roomy(self.window, lines, 0), roomy(self.part, lines, 1)
         self.kept, self.newest = roomy(self.kept, lines, 0), roomy(self.newest, lines, NO_RING)
-        self.ts, self.value = roomy(self.ts, lines, NEVER), roomy(self.value, lines, np.nan)
+        self.offset, self.value = roomy(self.offset, lines, 0), roomy(self.value, lines, np.nan)
         self.window[line], self.kept[line], self.newest[line] = window_ms, kept, NO_PART if kept else NO_RING
         self.part[line] = max(window_ms // parts, 1)
-        self.ts[line], self.value[line] = NEVER, np.nan
+        self.value[line] = np.nan
 
     def firsts(self, line: Ints, ts: Ints, first: Bools | None = None) -> Bools:
         """Which readings are the first of a part newer than what is kept; lines without a ring keep nothing.
@@ -70,11 +71,27 @@ class Rings:
         return np.asarray(anew & (bucket > newest))
 
     def keep(self, line: Ints, ts: Ints, value: Floats) -> None:
-        """Take readings in, in order of time."""
-        bucket = ts // self.part[line]
+        """Take readings in: of each line in order of time, at most one of a part, together."""
+        part = self.part[line]
+        bucket = ts // part
+        if some(bucket - self.newest[line] > 1):
+            stay = self._empty(line, bucket)
+            if not every(stay):
+                line, ts, value, part, bucket = line[stay], ts[stay], value[stay], part[stay], bucket[stay]
         place = line * self.width + bucket % self.kept[line]
-        self.ts.reshape(-1)[place], self.value.reshape(-1)[place] = ts, value
+        self.offset.reshape(-1)[place], self.value.reshape(-1)[place] = ts - bucket * part, value
         self.newest[line] = bucket
+
+    def _empty(self, line: Ints, bucket: Ints) -> Bools:
+        """Parts that pass without a reading hold nothing; which of the readings that come are kept to the end."""
+        first = scan.firsts(line)
+        last = np.flatnonzero(scan.lasts(first))
+        newest = bucket[last][np.cumsum(first) - 1]
+        ends, kept = line[last], self.kept[line[last]].astype(np.int64)
+        passed = np.minimum(bucket[last] - self.newest[ends], kept)
+        row, age = scan.spread(passed)
+        self.value[ends[row], (bucket[last][row] - age) % kept[row]] = np.nan
+        return np.asarray(bucket > newest - self.kept[line])
 
     def held(self, line: Ints) -> tuple[Ints, Floats, Bools]:
         """What rings hold, oldest first and the newest in the last column, and which places hold something."""
@@ -84,10 +101,10 @@ class Rings:
         place += kept[:, None] * (place < 0)
         there = age < kept[:, None]
         place = np.where(there, place, 0)
-        ts = np.take_along_axis(self.ts[line], place, axis=1)
         value = np.take_along_axis(self.value[line], place, axis=1).astype(np.float64)
-        there &= ts >= ((newest - kept + 1) * self.part[line])[:, None]
-        return ts, value, there
+        there &= ~np.isnan(value)
+        ts = (newest[:, None] - age) * self.part[line][:, None] + np.take_along_axis(self.offset[line], place, axis=1)
+        return np.where(there, ts, NEVER), value, there
 
     def as_of_now(self, line: Ints, now: Ints, before: Ints) -> Window:
         """What rings hold of each line's window; nothing from `before` on."""
@@ -108,7 +125,7 @@ class Rings:
         ts = np.frombuffer(packed[_COUNT.itemsize : middle], dtype="<i8").astype(np.int64)
         value = np.frombuffer(packed[middle : middle + 4 * count], dtype="<f4").astype(np.float64)
         if count and self.kept[line] and ts[-1] // self.part[line] > self.newest[line]:
-            self.ts[line], self.value[line] = NEVER, np.nan
+            self.value[line] = np.nan
             self.keep(np.full(count, line), ts, value)
         return middle + 4 * count
 

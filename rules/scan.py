@@ -18,6 +18,21 @@ T = TypeVar("T", bound=np.generic)
 _HEADROOM = 2**62
 
 
+def some(flags: Bools) -> bool:
+    """Whether any is true; a tenth of what `any` costs of the few flags of one message."""
+    return 1 in flags.tobytes()
+
+
+def every(flags: Bools) -> bool:
+    """Whether all are true; see `some`."""
+    return 0 not in flags.tobytes()
+
+
+def inside(numbers: npt.NDArray[np.int32], count: int) -> bool:
+    """Whether all are numbers of `count` things."""
+    return not some(numbers.view(np.uint32) >= count)  # what is negative is large then
+
+
 def firsts(segment: npt.NDArray[np.integer]) -> Bools:
     """True at the first row of each segment; `segment` is sorted."""
     first = np.empty(len(segment), dtype=np.bool_)
@@ -38,12 +53,16 @@ def lasts(first: Bools) -> Bools:
 
 def marked_before(mark: Bools) -> Ints:
     """For each row the index of the newest marked row up to and including it; row 0 must be marked."""
+    if every(mark):
+        return np.arange(len(mark))
     index = np.where(mark, np.arange(len(mark)), 0)
     return np.maximum.accumulate(index)
 
 
 def previous(values: npt.NDArray[T], first: Bools, carried: npt.NDArray[T]) -> npt.NDArray[T]:
     """The value of the row before; at the first row of a segment what is carried from the batch before."""
+    if every(first):
+        return carried.astype(values.dtype)
     shifted = np.empty_like(values)
     if len(values):
         shifted[1:] = values[:-1]
@@ -53,6 +72,8 @@ def previous(values: npt.NDArray[T], first: Bools, carried: npt.NDArray[T]) -> n
 
 def sums_since(amount: Ints, mark: Bools, carried: Ints) -> Ints:
     """Running sum from the newest mark on, `carried` being what a marked row starts with (its own amount included)."""
+    if every(mark):
+        return carried.astype(np.int64)
     total = np.cumsum(amount)
     start = marked_before(mark)
     return total - total[start] + carried[start]
@@ -60,7 +81,7 @@ def sums_since(amount: Ints, mark: Bools, carried: Ints) -> Ints:
 
 def maximum_since(values: Ints, mark: Bools) -> Ints:
     """Running maximum from the newest mark on."""
-    if not len(values):
+    if every(mark):
         return values.copy()
     group = np.cumsum(mark) - 1
     low = int(values.min())
@@ -83,7 +104,7 @@ def first_not_below(values: Ints, low: Ints, high: Ints, target: Ints) -> Ints:
     low, high = low.copy(), high.copy()
     while True:
         open_ = low < high
-        if not open_.any():
+        if not some(open_):
             return low
         middle = (low + high) // 2
         below = open_ & (values[np.minimum(middle, len(values) - 1)] < target)
@@ -119,8 +140,8 @@ def roomy(array: npt.NDArray[Any], needed: int, fill: Any) -> npt.NDArray[Any]:
     return grown
 
 
-def alone(numbers: Ints, scratch: npt.NDArray[np.int32]) -> bool:
+def alone(numbers: npt.NDArray[np.integer], scratch: npt.NDArray[np.int32]) -> bool:
     """Whether no number stands twice; `scratch` has a place for each, what is in it does not matter."""
     count = np.arange(len(numbers), dtype=np.int32)
     scratch[numbers] = count
-    return bool((scratch[numbers] == count).all())
+    return every(scratch[numbers] == count)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rules import condition, event, level, rate, scan, wiring
+from rules.aim import Aim
 from rules.beside import Pairs
 from rules.condition import NEVER
 from rules.judgement import Calm
@@ -18,8 +19,10 @@ from rules.kinds import KINDS
 from rules.link import Net
 from rules.memory import Memory
 from rules.quality_declaration import Limits
+from rules.rare import Rare
 from rules.rule import Rule
 from rules.scan import roomy as _roomy
+from rules.shapes import Shapes
 from wire.time import REAL
 
 
@@ -123,8 +126,10 @@ class Table:
         self._ready: dict[tuple[int, Any], _Ready] = {}
         # looked up by step and tick, rebuilt when stale
         self.start = np.zeros(1, dtype=np.int64)  # channel -> stretch of target
+        self.aims: Shapes[Aim] = Shapes()
         self.number = np.zeros(0, dtype=np.int32)  # by channel: length of that stretch
         self.target = np.zeros(0, dtype=np.int64)  # slots
+        self.rare: Rare | None = None  # rules that look at few readings of their channel: not in target
         self.pairs: Pairs | None = None  # what rules look at beside what they judge
         self.unlinked: dict[tuple[str, str], str] = {}  # rules that look at devices that are not known
         self.entity_of = np.zeros(0, dtype=np.int64)  # by channel
@@ -186,6 +191,7 @@ class Table:
         before = int(self.store[number])
         if before >= 0:
             if fitting is not None and known is not None and known.learnt == fitting.check:
+                self.stores[before].refit(int(self.line[number]), fitting)
                 return
             self.stores[before].release(int(self.line[number]))
             self.store[number] = -1
@@ -223,7 +229,7 @@ class Table:
             why = level.settings_row(rule, parameters, row[0]) if rule.levels else None
             fitting = self._store(rule.kind).fit(rule, parameters) if rule.inputs else None
             if fitting is not None:
-                parameter, why = fitting.check, fitting.why and f"rule {rule.id}: {fitting.why}"
+                parameter, why = (fitting.check, fitting.whole), fitting.why and f"rule {rule.id}: {fitting.why}"
             text = repr((rule, parameter)).encode()
             ready = self._ready[key] = _Ready(
                 rule=rule,
@@ -344,6 +350,7 @@ class Table:
         if not self.stale:
             return
         self._aim()
+        self.aims.clear()
         self.silent_slot = np.full(len(self.by_index), -1, dtype=np.int64)
         events: list[int] = []
         ends: dict[int, int] = {}
@@ -377,6 +384,7 @@ class Table:
     def _aim(self) -> None:
         """Which slots judge a channel, and whose it is."""
         targets: list[list[int]] = [[] for _ in self.channels]
+        rare: list[tuple[int, int, int]] = []
         self.entity_of = np.full(len(self.channels), -1, dtype=np.int64)
         for (exercise, device, point), number in self.channels.items():
             entity = self.entities.get((exercise, device))
@@ -385,8 +393,14 @@ class Table:
             self.entity_of[number] = entity.index
             for slot_number in entity.slots.values():
                 slot = self.slots[slot_number]
-                if slot is not None and slot.rule.point == point:
+                if slot is None or slot.rule.point != point:
+                    continue
+                every_s = getattr(KINDS.get(slot.rule.kind), "EVERY_S", 0)
+                if every_s:
+                    rare.append((number, slot_number, every_s * 1000))
+                else:
                     targets[number].append(slot_number)
+        self.rare = Rare(len(self.channels), rare) if rare else None
         lengths = np.array([len(each) for each in targets], dtype=np.int64)
         self.start = np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(lengths)))
         self.number = lengths.astype(np.int32)
@@ -395,6 +409,8 @@ class Table:
     def bytes(self) -> int:
         """Memory of all arrays."""
         parts: list[Any] = [vars(self), vars(self.state), vars(self.state.late), vars(self.settings), vars(self.rings)]
-        parts += [vars(self.memory), self.memory.rows, self.memory.windows, self.memory.links, vars(self.memory.kinds)]
+        memory = self.memory
+        parts += [vars(memory), memory.rows, memory.looks, memory.windows, memory.links, vars(memory.kinds)]
         arrays = [each for part in parts for each in part.values() if isinstance(each, np.ndarray)]
-        return sum(each.nbytes for each in arrays) + self.calm.quiet.nbytes + sum(each.bytes() for each in self.stores)
+        kinds = sum(each.bytes() for each in self.stores) + (self.rare.bytes() if self.rare is not None else 0)
+        return sum(each.nbytes for each in arrays) + self.calm.quiet.nbytes + kinds

@@ -16,7 +16,7 @@ from rules.episode import Turn
 from rules.evidence import Told
 from rules.group import Asked, Shown
 from rules.members import Members
-from rules.scan import Bools, Floats, Ints
+from rules.scan import Bools, Floats, Ints, every, some
 from rules.schedule import inside
 from rules.table import Table
 from rules.watch import Lapse
@@ -26,7 +26,7 @@ Evidence = dict[str, float | str | None]
 
 
 class Relevel(NamedTuple):
-    """A row at which an alarm that is on became common to many, or ceased to be."""
+    """A row at which an alarm that is on may have become common to many."""
 
     row: int
     slot: int
@@ -76,7 +76,7 @@ class Together:
         if whole:
             where, link = np.arange(len(count)), members.feed_start[rows.slot].astype(np.int64)
         elif most == 1:
-            where = np.flatnonzero(count)
+            where = count.nonzero()[0]
             link = members.feed_start[rows.slot[where]].astype(np.int64)
         else:
             where, nth = scan.spread(count.astype(np.int64))
@@ -86,7 +86,7 @@ class Together:
             signal = self._values(rows, where, signal, members.feed_field[link], told)
         shows = signal >= members.feed_at[link]
         keep = shows | members.feed_drives[link]
-        if not keep.all():
+        if not every(keep):
             whole = False
             where, link, signal, shows = where[keep], link[keep], signal[keep], shows[keep]
         if not len(where):
@@ -130,7 +130,7 @@ class Together:
     def _barred(self, slot: Ints, ts: Ints) -> Bools:
         settings, kind = self._table.settings, self._table.kind[slot]
         barred = settings.scheduled[kind]
-        if barred.any():
+        if some(barred):
             barred = barred & ~inside(ts, settings, kind.astype(np.int64))
         return np.asarray(barred)
 
@@ -150,7 +150,7 @@ class Together:
         if members.lively(int(ts.min())):
             still &= np.abs(ts - members.last[member]) > members.window_ms[member]
         stirring = np.zeros(0, dtype=np.int64)
-        if not still.all() or not table.alone(slot):
+        if not every(still) or not table.alone(slot):
             marked = np.zeros(len(members.slot), dtype=np.int64)
             np.add.at(marked, member, 1)
             stirs = marked > 1
@@ -160,7 +160,7 @@ class Together:
             slot, ts, bad, signal = slot[still], ts[still], bad[still], signal[still]
         state.newest[slot] = ts
         sound = ~bad & ~np.isnan(signal)
-        if sound.all():
+        if every(sound):
             state.judged[slot] = ts
         else:
             state.judged[slot[sound]] = ts[sound]
@@ -211,7 +211,7 @@ class Together:
     def _present(self, shown: Shown, member: Ints, order: Ints, ts: Ints, asks: Bools) -> Ints:
         """How many are present at the rows that ask, in all groups that count for the member; 0 for the others."""
         members = self.members
-        at = np.flatnonzero(asks)
+        at = asks.nonzero()[0]
         groups = members.group[member[at]]
         more = np.flatnonzero(members.has_more[member[at]])
         for line in more.tolist():
@@ -238,29 +238,49 @@ class Together:
         if not len(at):
             return []
         member = member[at]
-        shows = rows.signal[at] >= members.at[member]
-        taught = shows & ~rows.bad[at]
-        shown = Shown(member[taught], rows.row[at[taught]], rows.ts[at[taught]])
+        taught = (rows.signal[at] >= members.at[member]) & ~rows.bad[at]
+        begins = self._begins(rows, at, member, taught)
+        shown = Shown(member[begins], rows.row[at[begins]], rows.ts[at[begins]])
         watched = np.zeros(len(table.kind), dtype=np.bool_)
         happened = [each for each in happenings if members.commoner[each.slot] >= 0]
         watched[[each.slot for each in happened]] = True
         looked_at = (table.state.rank[rows.slot[at]] > 0) | watched[rows.slot[at]]
         found: list[Relevel] = []
-        if looked_at.any():
-            at, member, taught = at[looked_at], member[looked_at], taught[looked_at]
-            order = np.lexsort((rows.row[at], member))
-            found = self._look(rows.only(at[order]), ordered[at[order]], member[order], taught[order], shown, happened)
+        if some(looked_at):
+            looked = looked_at.nonzero()[0]
+            looked = looked[np.lexsort((rows.row[at[looked]], member[looked]))]
+            onset, known = self._onsets(rows.ts[at[looked]], member[looked], begins[looked], taught[looked])
+            everywhere = np.ones(len(looked), dtype=np.bool_)
+            number = self._present(shown, member[looked], rows.row[at[looked]], onset, everywhere) + ~known
+            found = self._look(rows.only(at[looked]), ordered[at[looked]], member[looked], number, happened)
         group.learn(members.last, shown)
+        np.maximum.at(members.run, member[taught], rows.ts[at[taught]])
         return found
 
-    def _look(
-        self, rows: Rows, ordered: Bools, member: Ints, taught: Bools, shown: Shown, happened: list[Happening]
-    ) -> list[Relevel]:
+    def _begins(self, rows: Rows, at: Ints, member: Ints, taught: Bools) -> Bools:
+        """The rows at which members begin to show: they did not within the window before."""
         members = self.members
-        own = group.newest_shown(members.last, member, rows.ts, taught)
-        known = (np.abs(rows.ts - own) <= members.window_ms[member]) & (members.group[member] >= 0)
-        everywhere = np.ones(len(member), dtype=np.bool_)
-        number = self._present(shown, member, rows.row, rows.ts, everywhere) + ~known
+        begins = np.zeros(len(at), dtype=np.bool_)
+        where = taught.nonzero()[0]
+        if len(where):
+            where = where[np.lexsort((rows.row[at[where]], member[where]))]
+            of, ts = member[where], rows.ts[at[where]]
+            newest = group.newest_shown(members.run, of, ts, np.ones(len(of), dtype=np.bool_))
+            before = scan.previous(newest, scan.firsts(of), members.run[of])
+            begins[where] = ts > before + members.window_ms[of]  # NEVER is long ago
+        return begins
+
+    def _onsets(self, ts: Ints, member: Ints, begins: Bools, taught: Bools) -> tuple[Ints, Bools]:
+        """By row, sorted by member and arrival: when what it shows began, and whether its member is counted by that."""
+        members = self.members
+        window_ms = members.window_ms[member]
+        onset = group.newest_shown(members.last, member, ts, begins)
+        newest = group.newest_shown(members.run, member, ts, taught)
+        on = (onset != NEVER) & (ts >= onset - window_ms) & (ts <= newest + window_ms)
+        return np.where(on, onset, ts), on & (members.group[member] >= 0)
+
+    def _look(self, rows: Rows, ordered: Bools, member: Ints, number: Ints, happened: list[Happening]) -> list[Relevel]:
+        members = self.members
         place = {(int(rows.slot[line]), int(rows.row[line])): line for line in range(len(member))} if happened else {}
         for each in happened:
             self._counted[each.slot, each.row] = int(number[place[each.slot, each.row]])
@@ -284,7 +304,7 @@ class Together:
         """Count who fell silent with whom, for the lapses of silence rules."""
         members, table = self.members, self._table
         fell = [each.happening.slot for each in lapses]
-        if not members.silent.any() or not fell:
+        if not some(members.silent) or not fell:
             return
         fell = [number for number in fell if members.commoner[number] >= 0 and members.silent[members.commoner[number]]]
         silent = members.silent & (table.state.rank[members.slot] > 0)
@@ -318,8 +338,10 @@ class Together:
         count = self._counted.get((number, row))
         if count is None:
             count = self._count_now(member, at)
-        is_common = count >= members.need[member]
-        after = common_mode.told(turn.rank, common=bool(is_common))
+        was_common = bool(members.common[member]) and turn.verb is not Verb.RAISED
+        is_common = bool(count >= members.need[member]) or was_common
+        after = common_mode.told(turn.rank, common=is_common)
+        members.common[member] = is_common and turn.rank > 0
         members.told[member] = after
         evidence: Evidence = {"common_mode": float(count)} if is_common and turn.rank else {}
         if after == before:
@@ -328,23 +350,27 @@ class Together:
         return Turn(verb, after), evidence
 
     def relevel(self, each: Relevel) -> tuple[Turn | None, Evidence]:
-        """What to tell at a row at which the alarm became common, or ceased to be."""
+        """What to tell at a row at which the alarm became common."""
         rank = int(self._table.state.rank[each.slot])
         member = int(self.members.commoner[each.slot])
         before = int(self.members.told[member])
-        is_common = bool(each.present >= self.members.need[member])
-        after = common_mode.told(rank, common=is_common)
-        if not rank or after == before:
+        if not rank or each.present < self.members.need[member]:
+            return None, {}  # what was common once stays so while it is on
+        self.members.common[member] = True
+        after = common_mode.told(rank, common=True)
+        if after == before:
             return None, {}
         self.members.told[member] = after
-        change = "common_mode" if is_common else "common_mode_over"
-        return Turn(_way(before, after), after), {"common_mode": float(each.present), "relevelled": change}
+        return Turn(_way(before, after), after), {"common_mode": float(each.present), "relevelled": "common_mode"}
 
     def _count_now(self, member: int, at: int) -> int:
         members = self.members
         if members.group[member] < 0:
             return 1
-        near = np.abs(at - members.last) <= members.window_ms[member]
+        onset, newest, window_ms = members.last[member], members.run[member], members.window_ms[member]
+        if onset != NEVER and onset - window_ms <= at <= newest + window_ms:
+            at = int(onset)
+        near = np.abs(at - members.last) <= window_ms
         near &= (members.group == members.group[member]) & (members.last != NEVER)
         near[member] = True
         return int(near.sum())

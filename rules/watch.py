@@ -7,7 +7,7 @@ import numpy as np
 
 from rules import condition, event, schedule, silence
 from rules.condition import NEVER, Happening
-from rules.scan import Bools, Ints
+from rules.scan import Bools, Ints, some
 from rules.table import Slot, Table
 
 Evidence = dict[str, float | str | None]
@@ -78,7 +78,7 @@ class Watch:
         table = self._table
         state, kind = table.state, table.kind
         cooled = (table.settings.cooldown_ms[kind] > 0) & (kind >= 0) & (state.rank == 0)
-        if not cooled.any():
+        if not some(cooled):
             return np.zeros(1, dtype=np.bool_)
         met = (state.bits & (condition.HELD | condition.MET)) == (condition.HELD | condition.MET)
         return np.asarray((met & cooled).T)
@@ -188,7 +188,7 @@ class Watch:
             slot = table.slots[number]
             if slot is None:
                 continue
-            said = bool((table.state.bits[:, number] & condition.CLEARING).any())
+            said = some((table.state.bits[:, number] & condition.CLEARING) != 0)
             table.state.bits[:, number] = condition.CLEARING | condition.CLEARED
             table.state.run_ms[:, number] = clear_ms[where]
             evidence: Evidence = {"point": slot.rule.point, "by": "time", "because_of": "said" if said else "too_old"}

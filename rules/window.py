@@ -13,9 +13,9 @@ import numpy.typing as npt
 from rules import scan
 from rules.condition import NEVER
 from rules.link import Witnesses
-from rules.memory import BUCKETS, Memory
+from rules.memory import BUCKETS, Memory, Windowed
 from rules.quality import Bits, Check
-from rules.scan import Floats, Ints
+from rules.scan import Bools, Floats, Ints, every
 from wire.quality import Quality
 
 Singles = npt.NDArray[np.float32]
@@ -30,6 +30,7 @@ class Valued(Protocol):
     flag: npt.NDArray[np.uint8]
     bits: Bits
     alone: bool
+    windowed: Windowed | None
 
 
 class _Stretches(NamedTuple):
@@ -47,49 +48,70 @@ class _Stretches(NamedTuple):
     last: Ints  # the rows from which each window goes on
 
 
-def look_back(batch: Valued, memory: Memory, told: Witnesses | None) -> None:
-    """Judge all rows that have a window, and move the windows on."""
-    window = memory.window[batch.at].astype(np.int64)
-    has = window >= 0
-    if not has.any():
+def look_back(batch: Valued, memory: Memory, told: Witnesses | None, sound: Bools | None = None) -> None:
+    """Judge all rows that have a window (and are `sound`), and move the windows on."""
+    if not len(memory.buckets):
         return
-    index = np.flatnonzero(has) if not has.all() else np.arange(len(has))
-    window = window[index]
-    kind = memory.kind[batch.at[index]].astype(np.int64)
-    if int(kind.min()) == int(kind.max()):
-        kind = kind[:1]
-    bucket = _buckets(batch.ts[index], memory.windows["bucket"][window], memory.kinds.spans[0, kind])
-    stretches = _stretches(window, bucket, batch.value[index].astype(np.float32), memory, alone=batch.alone)
-    kinds = memory.kinds
-    band, least = kinds.value("flat_band")[kind], kinds.value("attenuated")[kind]
-    narrow = stretches.high - stretches.low < np.fmax(band, least)
-    alone_enough = ~np.isnan(band) & (kinds.value("flat_witnessed")[kind] == 0)
-    alone_enough |= ~np.isnan(least) & (kinds.value("attenuated_witnessed")[kind] == 0)
+    has = batch.windowed if sound is None else None
+    if has is None:
+        has = windowed(batch.at, memory, sound)
+    index, window, kind = has.index, has.window, has.kind
+    if not len(window):
+        return
+    carried = memory.windows["bucket"][window]
+    bucket = _buckets(batch.ts[index], carried, has.part)
+    value = batch.value[index].astype(np.float32)
+    stretches = _stretches(window, carried, bucket, value, memory, alone=batch.alone)
+    narrow = stretches.high - stretches.low < has.least
     if told is not None:
-        narrow &= alone_enough | (told.stirred[index] != NEVER)
+        narrow &= has.alone | (told.stirred[index] != NEVER)
     else:
-        narrow &= alone_enough  # a dry road without a witness is not looked at twice
-    few = np.flatnonzero(narrow)
+        narrow &= has.alone  # a dry road without a witness is not looked at twice
+    few = narrow.nonzero()[0]
     if len(few):
-        _judge(batch, index, few, stretches, kind if len(kind) == 1 else kind[few], memory, told)
-    _move_on(stretches, memory)
+        rows = few if isinstance(index, slice) else index[few]
+        _judge(batch, rows, few, stretches, kind if len(kind) == 1 else kind[few], memory, told)
+    if len(stretches.last):
+        _move_on(stretches, memory)
+
+
+def windowed(at: Ints, memory: Memory, sound: Bools | None) -> Windowed:
+    """The rows of a batch that have a window (and are `sound`)."""
+    window = memory.window[at].astype(np.int64)
+    has = window >= 0
+    if sound is not None:
+        has &= sound
+    index: Ints | slice = slice(None)
+    if not every(has):
+        index = has.nonzero()[0]
+    kinds, kind = memory.kinds, memory.kind[at[index]].astype(np.int64)
+    if len(kind) and every(kind == kind[0]):
+        kind = kind[:1]
+    band, least = kinds.value("flat_band")[kind], kinds.value("attenuated")[kind]
+    alone = ~np.isnan(band) & (kinds.value("flat_witnessed")[kind] == 0)
+    alone |= ~np.isnan(least) & (kinds.value("attenuated_witnessed")[kind] == 0)
+    return Windowed(index, window[index], kind, kinds.spans[0, kind], np.fmax(band, least), alone)
 
 
 def _buckets(ts: Ints, carried: Ints, part: Ints) -> Ints:
     """The stretch of each reading; most are still in the one that runs, which is found without dividing."""
+    begin = carried * part
+    moved = ((carried == NEVER) | (ts < begin) | (ts >= begin + part)).nonzero()[0]
+    if not len(moved):
+        return carried
     bucket = carried.copy()
-    moved = np.flatnonzero((carried == NEVER) | (ts < carried * part) | (ts >= (carried + 1) * part))
     bucket[moved] = ts[moved] // (part if len(part) == 1 else part[moved])
     return bucket
 
 
-def _stretches(window: Ints, bucket: Ints, value: Singles, memory: Memory, *, alone: bool) -> _Stretches:
-    carried = memory.windows["bucket"][window]
+def _stretches(window: Ints, carried: Ints, bucket: Ints, value: Singles, memory: Memory, *, alone: bool) -> _Stretches:
     same = carried == bucket
     low, high = memory.windows["low"][window], memory.windows["high"][window]
     none = np.zeros(0, dtype=np.int64)
     if alone:
-        moved = np.flatnonzero(~same | (value < low) | (value > high))
+        moved = (~same | (value < low) | (value > high)).nonzero()[0]
+        if not len(moved):
+            return _Stretches(window, bucket, low, high, none, low[:0], high[:0], none, 0, moved)
         low = np.where(same, np.minimum(low, value), value)
         high = np.where(same, np.maximum(high, value), value)
         return _Stretches(window, bucket, low, high, none, low[:0], high[:0], none, 0, moved)
@@ -131,9 +153,9 @@ def _earlier(rows: Ints, back: int, stretches: _Stretches, memory: Memory) -> tu
 
 
 def _judge(
-    batch: Valued, index: Ints, few: Ints, stretches: _Stretches, kind: Ints, memory: Memory, told: Witnesses | None
+    batch: Valued, rows: Ints, few: Ints, stretches: _Stretches, kind: Ints, memory: Memory, told: Witnesses | None
 ) -> None:
-    kinds, rows = memory.kinds, index[few]
+    kinds = memory.kinds
     low, high = stretches.low[few], stretches.high[few]
     band, least = kinds.value("flat_band")[kind], kinds.value("attenuated")[kind]
     _, over, suspect, fail = kinds.spans[:, kind]

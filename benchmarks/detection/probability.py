@@ -1,21 +1,23 @@
-"""How good the stated probabilities are: the default outlook (15 cm within half an hour) against what came."""
+"""How good the stated probabilities are: 15 cm in half an hour and 25 cm in twenty minutes, against what came."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from benchmarks.detection.judged import device_rules
 from benchmarks.detection.metrics import brier, reliability
 from benchmarks.detection.tally import Tally
 from rules.condition import NEVER
+from rules.declaration import parse
 from rules.frame import Frame, Input, Window
 from rules.kinds import KINDS
 from rules.scan import Floats, Ints
 from simulators.batch.recording import Recording
 
-RULE = "water_outlook"
+OUTLOOKS = ((0.15, 1800.0), (0.25, 1200.0))
+"""m, and within how many seconds: what levels IV and III of the default `water_forecast` look ahead to."""
 EVERY = 12
 """Each twelfth reading while it is wet: two minutes."""
 
@@ -32,7 +34,7 @@ class OneDevice(Frame):
         self.ts = self.arrival = ts
         self.value = value
         self.bad = np.zeros(count, dtype=np.bool_)
-        self.usable = ~self.bad
+        self.fresh = self.usable = ~self.bad
 
     def latest(self, name: str) -> tuple[Floats, Ints]:
         """No other input."""
@@ -57,33 +59,34 @@ class OneDevice(Frame):
 
 
 def outlook(recording: Recording) -> Tally:
-    """What the rule said at each of some readings, and whether the water came within the horizon."""
+    """What the kind said at each of some readings, and whether the water came within the horizon."""
     said: list[float] = []
     came: list[bool] = []
     for device in recording.devices:
-        rule: Any = device_rules(device, recording).rules.get(RULE)
-        if rule is None:
+        if "level" not in device.points:
             continue
         ts, value = recording.series(device.id, "level")
-        module, options = KINDS[rule.kind], rule.options
-        settings = np.zeros(1, dtype=module.SETTINGS)
-        module.settings(options, device.parameters, settings[0])
-        frame = OneDevice(module.inputs(options)[0], ts, np.asarray(value, dtype=np.float64))
-        signal = module.signal(frame, settings, np.zeros(1, dtype=module.MEMORY)).value
-        rows = np.flatnonzero(np.isfinite(signal) & (frame.value >= options.at_least))[::EVERY]
-        crossings = np.array(
-            [
-                event.crossings[device.id][f"{options.threshold:g}"]
-                for event in recording.events
-                if f"{options.threshold:g}" in event.crossings.get(device.id, {})
-            ],
-            dtype=np.int64,
-        )
-        ahead = crossings[None, :] - ts[rows][:, None]
-        soon = ((ahead > 0) & (ahead <= options.horizon_s * 1000)).any(axis=1)
-        said += np.round(signal[rows], 4).tolist()
-        came += soon.tolist()
+        for threshold, horizon_s in OUTLOOKS:
+            declaration = {"kind": "forecast", "measure": "probability", "threshold": threshold,
+                           "horizon_s": horizon_s, "levels": {"IV": {"enter": 0.5}}}  # fmt: skip
+            rule: Any = parse("outlook", declaration, device.hazard, device.cadence_s)
+            signal = _said(rule, ts, np.asarray(value, dtype=np.float64), device.parameters)
+            rows = np.flatnonzero(np.isfinite(signal) & (value >= rule.options.at_least))[::EVERY]
+            reached = [each.crossings.get(device.id, {}).get(f"{threshold:g}") for each in recording.events]
+            crossings = np.array([each for each in reached if each is not None], dtype=np.int64)
+            ahead = crossings[None, :] - ts[rows][:, None]
+            said += np.round(signal[rows], 4).tolist()
+            came += ((ahead > 0) & (ahead <= horizon_s * 1000)).any(axis=1).tolist()
     return {"said": said, "came": came}
+
+
+def _said(rule: Any, ts: Ints, value: Floats, parameters: Mapping[str, float]) -> Floats:
+    module, options = KINDS[rule.kind], rule.options
+    settings = np.zeros(1, dtype=module.SETTINGS)
+    module.settings(options, parameters, settings[0])
+    memory = np.zeros(1, dtype=module.MEMORY)
+    memory[0] = module.blank()
+    return np.asarray(module.signal(OneDevice(module.inputs(options)[0], ts, value), settings, memory).value)
 
 
 def summary(found: Tally) -> dict[str, Any]:

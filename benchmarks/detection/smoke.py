@@ -41,8 +41,15 @@ SIZES = {
 """Parts of 25 dwellings and thirty days (75 device-months); `spreads` is for each other heaviness of the tail."""
 
 
+TUNED_BELOW = 1_000_000
+"""Simulator seeds below this were looked at while rules were set; the bench scores on seeds from here on only."""
+
+
 def tasks(size: str, seed: int) -> list[tuple[str, SmokePlan]]:
     """(group, plan) of every part."""
+    if seed < 1:
+        raise ValueError(f"seed {seed} would score on what the rules were set on: 1 or more")
+    seed += TUNED_BELOW // 10_000
     counts = SIZES[size]
     out = [("benign 0.7", replace(BENIGN, seed=seed * 10_000 + part)) for part in range(counts["benign"])]
     for width in (0.5, 0.9):

@@ -125,9 +125,14 @@ def water(found: Results, *, zh: bool) -> list[str]:
             f"{percent(said, 0)} → {percent(came, 0)} ({count})" for said, came, count in outlook["reliability"]
         )
         head = (
-            ["30 min 内到 15 cm 的概率", "Brier", "总报均值的 Brier", "可靠性:说 → 发生(次数)"]
+            ["30 min 内到 15 cm、20 min 内到 25 cm 的概率", "Brier", "总报均值的 Brier", "可靠性:说 → 发生(次数)"]
             if zh
-            else ["15 cm within 30 min", "Brier", "of always saying the mean", "reliability: said → came (readings)"]
+            else [
+                "15 cm within 30 min, 25 cm within 20",
+                "Brier",
+                "of always saying the mean",
+                "reliability: said → came (readings)",
+            ]
         )
         row = [f"{outlook['n']:,}", number(outlook["brier"]), number(outlook["brier_of_the_mean"]), bins]
         out += _table(head, [row])

@@ -34,6 +34,10 @@ STREET_BASELINES = {"constant": Constant(0.025), "bare": Constant(0.025, clear_m
 """`bare`: every crossing is an alarm of its own, ended by the first reading below."""
 STREET_GAUSSIAN = {"gaussian": Gaussian(window_s=86_400.0, least=0.003, warm_s=3600.0)}
 
+TUNED_BELOW = 10_000
+"""Simulator seeds below this were looked at while rules were set (1 to 3, 501, 700 to 703, 9001 to 9003); the bench
+scores on seeds from here on only."""
+
 SIZES = {
     "quick": {"storms": (2, 25), "season": (1, 6, 10), "street": (1, 5)},
     "full": {"storms": (12, 25), "season": (4, 25, 30), "street": (8, 10)},
@@ -43,7 +47,9 @@ SIZES = {
 
 def tasks(size: str, seed: int) -> list[tuple[str, Any, int]]:
     """(group, plan, days) of every part."""
-    base = seed * 10_000
+    base = seed * TUNED_BELOW
+    if base < TUNED_BELOW:
+        raise ValueError(f"seed {seed} would score on what the rules were set on: 1 or more")
     parts, n = SIZES[size]["storms"]
     out: list[tuple[str, Any, int]] = [("storms", UnderpassPlan(sites=n, seed=base + part), 0) for part in range(parts)]
     parts, n, days = SIZES[size]["season"]

@@ -106,6 +106,8 @@ _REASONS = {
     "most_urgent": "an active alarm of level I is not shelved",
     "not_shelved": "is not shelved",
     "in_service": "is in service",
+    "unknown_action": "there is no action '{action}' here",
+    "barred": "{why}",
 }
 
 

@@ -11,9 +11,14 @@ A module has:
 - `MEMORY`, `blank() -> row`: what it remembers of a device beyond what the frame keeps; an empty dtype for nothing;
 - `signal(frame, settings, memory) -> Signal`: vectorised; `settings[frame.setting]`, `memory[frame.slot]`;
 - `DIRECTION`, if it is not "above", or `direction(options)` where a key decides;
+- `DEPENDS`, if not everything: the fields of `SETTINGS` that what it remembers depends on; a rule or a device that
+  changes in others only goes on with what was learnt;
+- `learning(settings, memory) -> array`, if it cannot judge before it has learnt: by line, the event time (ms) until
+  which that takes, NEVER where this is not known yet, 0 of what is judged;
 - `PARAMETERS`, if it looks at parameters of the device: their names;
 - `unproven(settings, memory) -> array`, if it verifies inside its signal: by line, the signal if what it saw last were
   proven; surfaces as suspect when the device falls silent;
+- `EVERY_S`, if it looks at the first reading of each so many seconds only (`rules.rare`);
 - `LONGEST_GAP_S`, if readings may lie further apart than three cadences and still count for a hold.
 
 The signal is in the unit of the thresholds, as people declare them; the engine turns its sign for "below". The outcome

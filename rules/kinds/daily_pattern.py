@@ -45,6 +45,7 @@ SETTINGS = np.dtype(
      ("min_days", "i4"), ("weekend", "?"), ("both_ways", "?")],
     align=True,
 )  # fmt: skip
+DEPENDS: tuple[str, ...] = ("offset_ms", "least_sd", "weekend")
 MEMORY = np.dtype(
     [
         ("since", "i8"),

@@ -120,6 +120,8 @@ SETTINGS = np.dtype(
     ],
     align=True,
 )
+DEPENDS = ("quantum", "lag_ms", "wind")
+"""What else is declared judges the baseline, it does not make it."""
 MEMORY = np.dtype([*calibration.MEMORY, ("newest", "i8"), ("s", "i8"), ("kept", "f8", PLACES)], align=True)
 
 
@@ -234,6 +236,11 @@ def blank() -> Any:
     calibration.blank(row)
     row["kept"], row["newest"] = np.nan, NEVER
     return row
+
+
+def learning(settings: Rowwise, memory: Rowwise) -> Ints:
+    """A panel of which nothing is known is not judged before it has been learnt."""
+    return np.where(np.isnan(settings["base"]), calibration.until(settings, memory), 0)
 
 
 def signal(frame: Frame, settings: npt.NDArray[Any], memory: npt.NDArray[Any]) -> Signal:

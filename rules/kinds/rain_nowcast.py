@@ -39,7 +39,7 @@ import numpy.typing as npt
 from rules import parts, recent, scan, water_shape
 from rules.condition import NEVER
 from rules.frame import Frame, Input, Signal
-from rules.scan import Bools, Floats, Ints
+from rules.scan import Bools, Floats, Ints, every, some
 
 KEYS = frozenset({"measure", "threshold", "horizon_s", "persistence_s", "error", "rain_is"})
 MEASURES = ("minutes", "probability", "capacity")
@@ -179,7 +179,7 @@ def _foresee(frame: Frame, settings: npt.NDArray[Any], memory: npt.NDArray[Any])
     evidence = {"rain_mm_h": intensity, "inflow_m3_s": inflow}
     stirring = known & (rained_at != NEVER)
     stirring &= frame.ts - np.where(rained_at == NEVER, 0, rained_at) <= RAIN_MS
-    rows = np.flatnonzero(stirring)
+    rows = stirring.nonzero()[0]
     if not len(rows):
         return Signal(value, evidence)
     chosen = settings[frame.setting[rows]]
@@ -194,8 +194,8 @@ def _foresee(frame: Frame, settings: npt.NDArray[Any], memory: npt.NDArray[Any])
     volume = held(frame.value[rows], chosen)
     to_come = chosen["k"] * (2 * rain.q1 + rain.q2) + rain.now * np.minimum(chosen["horizon"], chosen["persistence"])
     near = ~capacity & ~past & (volume + to_come * np.exp(2 * chosen["error"]) >= chosen["full"])
-    if near.any():
-        where = np.flatnonzero(near)
+    if some(near):
+        where = near.nonzero()[0]
         value[rows[where]] = _reached(frame, rows[where], chosen[where], rain.only(where), volume[where])
     return Signal(value, evidence)
 
@@ -253,7 +253,7 @@ def _last_rain(
     frame: Frame, gauge: Floats, told_at: Ints, settings: npt.NDArray[Any], memory: npt.NDArray[Any]
 ) -> Ints:
     """When the gauge last told rain, at each row; moves the memory on."""
-    usable = np.flatnonzero(frame.usable)
+    usable = frame.usable.nonzero()[0]
     carried = memory["rained_at"][frame.slot]
     if not len(usable):
         return carried
@@ -264,7 +264,7 @@ def _last_rain(
     rains = np.isfinite(said) & np.where(total, said != before, said > 0)
     at = np.where(rains, told_at[usable], memory["rained_at"][slot])
     mark = rains | first
-    if not first.all():
+    if not every(first):
         at = at[scan.marked_before(mark)]
     last = scan.lasts(first)
     memory["rain"][slot[last]], memory["rained_at"][slot[last]] = said[last], at[last]
@@ -291,11 +291,11 @@ def _reached(frame: Frame, rows: Ints, chosen: npt.NDArray[Any], rain: Rain, vol
     residual = _residual(frame, rows, chosen, rain)
     likely = chosen["measure"] == 1
     out = np.full(len(rows), LONGEST_MIN)
-    if not likely.all():
+    if not every(likely):
         few = np.flatnonzero(~likely)
         out[few] = _minutes(chosen[few], rain.only(few), volume[few], residual[few], np.ones(len(few)))[0]
-    if likely.any():
-        few = np.flatnonzero(likely)
+    if some(likely):
+        few = likely.nonzero()[0]
         parts_ = [
             _minutes(chosen[few], rain.only(few), volume[few], residual[few], np.exp(x * chosen["error"][few]))[1]
             for x in (-1.0, 0.0, 1.0)
@@ -327,7 +327,7 @@ def _minutes(
         falling = falling * fade
         within = step * STEP_MIN <= horizon
         now: Bools = within & (volume >= full) & (minutes == LONGEST_MIN)
-        if now.any():
+        if some(now):
             share = (full - before) / np.maximum(volume - before, 1e-9)
             minutes = np.where(now, (step - 1 + np.clip(share, 0.0, 1.0)) * STEP_MIN, minutes)
         most = np.where(within, np.maximum(most, volume), most)

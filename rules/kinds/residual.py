@@ -34,7 +34,7 @@ from rules import calibration, parts, recent, scan
 from rules.condition import NEVER
 from rules.frame import Frame, Input, Signal, fresh
 from rules.rowwise import Rowwise
-from rules.scan import Bools, Floats, Ints
+from rules.scan import Bools, Floats, Ints, some
 
 KEYS = frozenset(
     {
@@ -64,6 +64,8 @@ SETTINGS = np.dtype(
     ],
     align=True,
 )
+DEPENDS = ("quantum", "slope", "window_ms")
+"""What else is declared judges the baseline, it does not make it."""
 MEMORY = np.dtype(
     [
         *calibration.MEMORY,
@@ -144,18 +146,23 @@ def blank() -> Any:
     return row
 
 
+def learning(settings: Rowwise, memory: Rowwise) -> Ints:
+    """What is compared with a baseline is not judged before it has been learnt."""
+    return np.where(settings["against"] > 0, calibration.until(settings, memory), 0)
+
+
 def signal(frame: Frame, settings: npt.NDArray[Any], memory: npt.NDArray[Any]) -> Signal:
     """The median of what is calm, compensated and compared; NaN for a row that adds nothing to it."""
     own = Rowwise(settings, frame.setting)
     temperature = fresh(*frame.latest("surface_temperature"), frame.ts, own["age_ms"])
     wind = fresh(*frame.latest("wind"), frame.ts, own["age_ms"])
     calm = np.isfinite(frame.value) & ~(wind >= own["calm"])
-    heads = np.flatnonzero(frame.first)
+    heads = frame.first.nonzero()[0]
     teach = frame.usable & calm & ~(np.isnan(temperature) & (own["range_k"] > 0))
     before = memory["since"][frame.slot[heads]] != own["since"][heads]
     model = calibration.learn(
         frame.slot, frame.first, frame.ts, teach, frame.value, temperature, np.zeros(len(frame.ts)), own.only(heads),
-        memory, prior=PRIOR,
+        memory, prior=PRIOR, spread=False,
     )  # fmt: skip
     warm = np.nan_to_num(temperature - calibration.REFERENCE_C)
     learnt = np.where(model.known, np.nan_to_num(model.expected - model.level), 0.0)
@@ -185,7 +192,7 @@ def _median(frame: Frame, own: Rowwise, here: Floats, calm: Bools, forget: Bools
     """Median of the window at each calm row; what is kept moves on."""
     slots = frame.slot[frame.first]
     segment: Ints = np.cumsum(frame.first) - 1
-    kept_s = memory["kept_s"][slots].astype(np.int64)
+    kept_s = memory["kept_s"][:, -YOUNG:][slots].astype(np.int64)  # empty places come first
     part = np.maximum(own["window_ms"] // (1000 * PLACES), 1)
     second = frame.ts // 1000
     sound = frame.usable & calm
@@ -201,21 +208,22 @@ def _median(frame: Frame, own: Rowwise, here: Floats, calm: Bools, forget: Bools
     young = scan.sums_since(amount, begins, opening + amount) - amount < YOUNG
     look = (sound & (keep | young)) | forget
     middle = memory["middle"][slots][segment]
-    active = np.logical_or.reduceat(look, np.flatnonzero(frame.first))
-    if active.any():
-        rows = np.flatnonzero(active[segment])
+    active = look if len(slots) == len(look) else np.logical_or.reduceat(look, frame.first.nonzero()[0])
+    if some(active):
+        rows = active[segment].nonzero()[0]
         lines = slots[active]
-        held = memory["kept"][lines].astype(np.float64), np.where(kept_s[active] > 0, kept_s[active], np.nan)
+        then = memory["kept_s"][lines].astype(np.float64)
+        held = memory["kept"][lines].astype(np.float64), np.where(then > 0, then, np.nan)
         short = here[rows].astype(np.float32).astype(np.float64)  # as it is kept
         number = recent.after(held[0], frame.first[rows], keep[rows], short, forget[rows])
         at = recent.after(held[1], frame.first[rows], keep[rows], second[rows].astype(np.float64), forget[rows])
         memory["kept"][lines] = number.carried()
         memory["kept_s"][lines] = np.nan_to_num(at.carried()).astype(np.uint32)
-        some = np.flatnonzero(look[rows])
-        full = rows[some]
-        numbers = number.before(some, PLACES)
-        inside = at.before(some, PLACES) > (second[full] - own["window_ms"][full] // 1000)[:, None]
-        numbers = np.column_stack([np.where(inside, numbers, np.nan), np.where(sound[full], short[some], np.nan)])
+        shown = look[rows].nonzero()[0]
+        full = rows[shown]
+        numbers = number.before(shown, PLACES)
+        inside = at.before(shown, PLACES) > (second[full] - own["window_ms"][full] // 1000)[:, None]
+        numbers = np.column_stack([np.where(inside, numbers, np.nan), np.where(sound[full], short[shown], np.nan)])
         found = recent.median(numbers, own["least_kept"][full])
         mark = frame.first | look
         now = np.where(frame.first, middle, np.nan)
@@ -228,7 +236,7 @@ def _median(frame: Frame, own: Rowwise, here: Floats, calm: Bools, forget: Bools
 
 def _running(bucket: Ints, begins: Bools) -> Ints:
     known = bucket != NEVER
-    if not known.any():
+    if not some(known):
         return bucket
     floor = int(bucket[known].min()) - 1
     result = scan.maximum_since(np.where(known, bucket, floor), begins)

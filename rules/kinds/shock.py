@@ -29,7 +29,7 @@ import numpy.typing as npt
 from rules import parts, recent, scan
 from rules.condition import NEVER
 from rules.frame import Frame, Input, Signal, fresh
-from rules.scan import Bools, Floats
+from rules.scan import Bools, Floats, some
 
 KEYS = frozenset({"judge", "unit", "from_g", "windy_m_s", "gone", "within_s"})
 GRAVITY = 9.80665
@@ -42,6 +42,7 @@ SETTINGS = np.dtype(
      ("breakage", "?")],
     align=True,
 )  # fmt: skip
+DEPENDS: tuple[str, ...] = ()
 MEMORY = np.dtype([("shock_at", "i8")])
 
 
@@ -107,13 +108,13 @@ def signal(frame: Frame, settings: npt.NDArray[Any], memory: npt.NDArray[Any]) -
     """g, or whether the panel is missed since a shock."""
     peak = np.abs(frame.value) * settings["scale"][frame.setting]
     breakage = settings["breakage"][frame.setting]
-    if not breakage.any():
+    if not some(breakage):
         return Signal(peak, {"peak_g": peak})
     struck = breakage & (peak >= settings["from_g"][frame.setting])
     value = np.where(breakage, np.where(struck, 1.0, 0.0), peak)
     carried = memory["shock_at"][frame.slot]
     since = np.where(carried == NEVER, NEVER, frame.ts - carried).astype(np.float64)
-    if struck.any() or (carried != NEVER).any():
+    if some(struck) or some(carried != NEVER):
         since = _missed(frame, settings, memory, struck, value)
     return Signal(value, {"peak_g": peak, "since_shock_s": np.where(since >= 0, since / 1000, np.nan)})
 

@@ -52,6 +52,7 @@ SEALANT_MPA = 0.2
 """Design strength f1 of structural sealant under wind, JGJ 102-2003 5.6.2 [K]."""
 
 SETTINGS = np.dtype([("scale", "f8"), ("w_k", "f8"), ("stress", "f8")])
+DEPENDS: tuple[str, ...] = ()
 MEMORY = np.dtype([])
 
 

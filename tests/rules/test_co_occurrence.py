@@ -152,8 +152,8 @@ def test_two_that_are_not_verified_yet_are_enough():
     cross = CROSS | {"of": [{"rule": "smoke", "field": "fusion", "at": 0.7}, {"rule": "flag", "at": 0.5}]}
     engine = engine_of(device("a", cross=cross, smoke=smoke), device("b", cross=cross, smoke=smoke))
     assert say(engine, *((name, 10 * number, 0.002) for number in range(60) for name in "ab")) == []
-    assert say(engine, ("a", 600, 0.13), ("b", 600, 0.002)) == []
-    changes = say(engine, ("a", 610, 0.13), ("b", 610, 0.13))
+    assert say(engine, ("a", 600, 0.09), ("b", 600, 0.002)) == []
+    changes = say(engine, ("a", 610, 0.09), ("b", 610, 0.09))
     assert [(each.device, each.rule, each.level) for each in changes] == [("b", "cross_zone", Level.I)]
 
 

@@ -61,14 +61,27 @@ def test_the_third_panel_is_told_one_lower_and_the_first_ones_follow_at_their_ne
     assert changes[0].evidence == {"point": "tilt", "value": 0.3, "common_mode": 3, "relevelled": "common_mode"}
 
 
-def test_what_is_common_no_more_is_told_in_full_again():
+def test_what_began_together_stays_so_whatever_the_others_do_then():
     engine = engine_of(*(device(name) for name in "abc"))
     say(engine, ("a", 0, 0.3), ("b", 10, 0.3), ("c", 20, 0.3), ("a", 30, 0.0), ("b", 30, 0.0))
-    assert short(say(engine, ("c", 120, 0.3))) == []  # a was seen 120 minutes ago
-    changes = say(engine, ("c", 121, 0.3))
-    assert short(changes) == [("c", "escalated", Level.III)]
-    assert changes[0].evidence["relevelled"] == "common_mode_over"
-    assert changes[0].opened_at == START + 20 * 60_000
+    assert short(say(engine, ("c", 121, 0.3), ("a", 400, 0.3), ("c", 401, 0.3))) == [("a", "raised", Level.III)]
+    assert short(say(engine, ("c", 402, 0.6))) == [("c", "escalated", Level.III)]  # it reached II
+
+
+def test_a_panel_that_loosens_among_panels_that_are_on_for_long_is_alone():
+    engine = engine_of(*(device(name) for name in "abc"))
+    say(engine, ("a", 0, 0.3), ("b", 0, 0.3), *((name, minute, 0.3) for minute in range(60, 601, 60) for name in "ab"))
+    assert short(say(engine, ("c", 610, 0.3))) == [("c", "raised", Level.III)]
+    assert short(say(engine, ("a", 660, 0.3), ("c", 660, 0.3))) == []
+
+
+def test_a_signal_that_hovers_at_the_threshold_does_not_begin_again_and_again():
+    """With levels told anew at each change of company people would see one alarm flap."""
+    engine = engine_of(*(device(name) for name in "abc"))
+    readings = [(name, minute, 0.3 if (minute // 30 + number) % 3 else 0.17)
+                for minute in range(0, 1200, 30) for number, name in enumerate("abc")]  # fmt: skip
+    changes = say(engine, *readings)
+    assert [len([each for each in changes if each.device == name]) for name in "abc"] == [1, 2, 2]
 
 
 def test_a_worse_level_is_told_one_lower_too_and_the_lowest_stays():
@@ -111,10 +124,10 @@ def test_a_late_row_raises_as_common_to_its_own_time_and_changes_nothing_else():
     assert short(say(engine, ("c", 505, 0.3))) == []
 
 
-def test_after_a_late_row_that_raised_as_common_the_next_one_looks_anew():
+def test_after_a_late_row_that_raised_as_common_it_stays_common():
     engine = engine_of(*(device(name) for name in "abc"))
     changes = say(engine, ("a", 500, 0.3), ("b", 500, 0.3), ("c", 900, 0.0), ("c", 510, 0.3), ("c", 901, 0.17))
-    assert short(changes)[2:] == [("c", "raised", Level.IV), ("c", "escalated", Level.III)]
+    assert short(changes)[2:] == [("c", "raised", Level.IV)]
 
 
 @pytest.mark.parametrize(
@@ -228,6 +241,7 @@ def plain_changes(table, columns):
     option = rule.common_mode
     names = [*((None, name, table[n].groups["zone"]) for n, name in enumerate(NAMES)), ("drl-1", "a", "z")]
     machines, group, level_told = [PlainRule(rule) for _ in names], PlainGroup(), [0] * 5
+    was_common = [False] * 5
     newest: list[int | None] = [None] * 5
     out = []
     for index in range(len(columns.ts)):
@@ -240,13 +254,16 @@ def plain_changes(table, columns):
         if in_order:
             newest[who] = ts
         if value >= option.at and not bad:
-            group.show(mine, ts)
+            group.show_run(mine, ts, option.window_ms)
         near = [each for each in names if each[0] == mine[0] and each[2] == mine[2]]
-        common = len({*group.present(near, ts, option.window_ms), mine}) >= option.at_least
+        common = len(group.together(near, mine, ts, option.window_ms)) >= option.at_least
         machine = machines[who]
+        was_on = machine.level is not None
         answer = machine.read(ts, value, bad, counted)
         if not answer and not (in_order and not bad and machine.level):
             continue
+        common = common or (was_on and was_common[who])
+        was_common[who] = common and machine.level is not None
         rank = machine.level.rank if machine.level else 0
         after = max(rank - 1, 1) if common and rank else rank
         before, level_told[who] = level_told[who], after

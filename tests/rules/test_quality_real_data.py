@@ -47,7 +47,8 @@ def test_no_fire_is_told_later_for_being_tested(data_dir, fire):
                 assert then[rule] <= at + 10_000, f"{station.station} {meter.number} {rule}"
             suspect += sum(each.suspect for each in tested if each.verb is Verb.RAISED)
             total += len(opened(tested))
-    assert suspect <= 0.2 * total
+    # a fast fire is told at its second or third reading, one of which may be the leap that is doubted
+    assert suspect <= 0.4 * total
 
 
 def test_of_a_river_gauge_few_readings_are_doubted_and_its_flood_is_told_at_the_same_instant(data_dir):

@@ -11,6 +11,7 @@ import uvicorn
 from fastapi import FastAPI, Request, Response
 from sse_starlette.sse import EventSourceResponse
 
+from wire.action import ActionReport
 from wire.alert import Alert
 from wire.configuration import DecisionReport, EdgeChange, EdgeDocument
 from wire.event import CloudEvent, Type, Verdict, Verdicts
@@ -26,6 +27,7 @@ _STRUCTS = {
     Type.READING_REJECTED: Rejection,
     Type.EDGE_REPORTED: EdgeReport,
     Type.DECISION_REPORTED: DecisionReport,
+    Type.ACTION_REPORTED: ActionReport,
 }
 
 

@@ -116,13 +116,14 @@ EXAMPLES: dict[str, Example] = {
         declaration={
             "kind": "ponding",
             "levels": {"IV": {"enter": 0.025, "exit": 0.01}, "II": {"enter": 0.25, "hysteresis": 0.02}},
-            "clear_hold_s": 60,
-            "max_gap_s": 60,
+            "clear_hold_s": 360,
+            "max_gap_s": 360,
             "max_verify_delay_s": 600,
         },
         calm={"level": 0.0},
         hazard=lambda number: {"level": 0.008 * number},
         values={"level": (0.0, 0.03, 0.1, 0.26, 0.5)},
+        cadence_s=60.0,  # half an hour of calm: what stands in one step then is doubted
         family=Hazard.WATER_LEVEL,
     ),
     "rain_nowcast": Example(

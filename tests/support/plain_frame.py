@@ -33,7 +33,8 @@ class PlainFrame(Frame):
         self.value = np.array([value for _, value in own], dtype=np.float64)
         self.bad = np.isin(np.arange(count), list(bad))
         before = np.concatenate(([NEVER], np.maximum.accumulate(self.ts)[:-1])) if count else self.ts
-        self.usable = ~self.bad & (self.ts > before)
+        self.fresh = self.ts > before
+        self.usable = ~self.bad & self.fresh
 
     def latest(self, name: str):
         value, at = np.full(len(self.ts), np.nan), np.full(len(self.ts), NEVER)

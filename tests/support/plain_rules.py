@@ -92,6 +92,8 @@ class PlainRule:
         if first_lane and not bad and (not self.kept or ts // part > self.kept[-1][0] // part):
             self.kept.append((ts, value))
             self.kept = [each for each in self.kept if each[0] // part > ts // part - PARTS - 2]
+        if not first_lane:
+            return math.nan
         if rule.at_least is not None and value < rule.at_least:
             return -math.inf
         for then, before in self.kept:
