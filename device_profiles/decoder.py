@@ -58,6 +58,7 @@ class Point:
     label_zh: str
     label_en: str
     derived: bool = False
+    dead_band: float | None = None  # how far it must move before the change is told at once; None: as its unit has it
 
 
 @dataclass(frozen=True, slots=True)

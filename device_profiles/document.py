@@ -377,6 +377,9 @@ class PointDocument(Extract):
     scale: float | None = Field(None, description="value = (raw + bias) x scale + offset")
     offset: float = 0.0
     map: dict[str, float] = Field({}, description="Raw value to number; any other raw value is a problem.")
+    dead_band: Annotated[float, Field(ge=0)] | None = Field(
+        None, description="How far the value must move before an edge that reports by exception tells it at once."
+    )
     valid: Annotated[list[float], Field(min_length=2, max_length=2)] | None = Field(
         None, description="Lowest and highest believable value; outside, the reading is flagged, never dropped."
     )

@@ -4,8 +4,11 @@ import struct
 import zlib
 from array import array
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
+from typing import Protocol
+
+import numpy as np
 
 KEPT = 65_536
 """Messages among which a repeat is recognised. A broker's redelivery (after a kill, a lost connection) lies within its
@@ -44,6 +47,36 @@ def _hash(row: int, kind: int, first: int, second: int) -> int:
     return int.from_bytes(blake2b(packed, digest_size=8).digest(), "big")
 
 
+class _Sent(Protocol):
+    @property
+    def payload(self) -> bytes: ...
+
+
+class _Of(Protocol):
+    key: int
+
+
+class _Said(Protocol):
+    ts: int | None
+    seq: int | None
+    boot: str | None
+
+
+def message_keys(messages: "Iterable[tuple[_Sent, _Of, _Said]]") -> list[int]:
+    """`message_key` of messages that have a `ts`, in one go: payload, row and what was decoded of each."""
+    digests = []
+    for sent, row, said in messages:
+        seq, boot, ts = said.seq, said.boot, said.ts
+        if seq is None:
+            packed = _PACK(row.key, 4, ts & _MASK, zlib.crc32(sent.payload))  # type: ignore[operator]
+        elif boot is None:
+            packed = _PACK(row.key, 2, ts & _MASK, seq & _MASK)  # type: ignore[operator]
+        else:
+            packed = _PACK(row.key, 1, zlib.crc32(boot.encode()), seq & _MASK)
+        digests.append(blake2b(packed, digest_size=8).digest())
+    return np.frombuffer(b"".join(digests), dtype=">u8").tolist()  # type: ignore[no-any-return]
+
+
 class Accepted:
     """The keys of the newest messages; the oldest are forgotten beyond `kept`."""
 
@@ -69,10 +102,31 @@ class Accepted:
         self._fresh.append(key)
         return True
 
+    def add_all(self, keys: Sequence[int]) -> list[bool] | None:
+        """Remember keys, in order; None when all are new, else which were known."""
+        fresh = set(keys)
+        if len(fresh) < len(keys) or not self._known.isdisjoint(fresh):
+            return [not self.add(key) for key in keys]
+        self._known |= fresh
+        self._order.extend(keys)
+        self._fresh.extend(keys)
+        over = len(self._order) - self._kept
+        if over > 0:
+            self._known.difference_update([self._order.popleft() for _ in range(over)])
+        return None
+
     def take(self) -> bytes:
         """Keys added since the last call, for the journal."""
         fresh, self._fresh = self._fresh, array("Q")
         return fresh.tobytes()
+
+    def withdraw(self, taken: bytes) -> None:
+        """Forget keys again: `taken`, and those added since; their messages could not be judged and come once more."""
+        keys, self._fresh = self._fresh, array("Q")
+        keys.frombytes(taken)
+        gone = set(keys)
+        self._known -= gone
+        self._order = deque(key for key in self._order if key not in gone)
 
     def _remember(self, key: int) -> None:
         self._known.add(key)

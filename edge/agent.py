@@ -3,12 +3,11 @@
 import asyncio
 import contextlib
 import fcntl
+import gc
 import logging
 import os
 import signal
 from collections.abc import Awaitable, Callable, Coroutine
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,8 @@ import msgspec
 
 from device_profiles.library import Library
 from edge import subscriptions, uplink
+from edge.account import Account
+from edge.actions_link import ActionsLink
 from edge.batch import Batcher
 from edge.broker import BrokerError, Credential, EmbeddedBroker
 from edge.clock_trust import ClockTrust
@@ -30,17 +31,19 @@ from edge.journal_file import JournalError
 from edge.judge import Judge
 from edge.lane import Lane, Outgoing, Transaction
 from edge.local_notice import LocalNotifier
-from edge.metrics import REVISION
+from edge.metrics import QUEUE, REVISION
+from edge.reduce_gather import Gatherer
 from edge.service_manager import ServiceManager
 from edge.settings import Settings, SettingsError, host_port, load
 from edge.status import StatusServer
+from edge.status_access import Access, generated_password, is_local
+from edge.steady_clock import SteadyClock
 from edge.supervise import supervise
 from edge.table import Compiler, Table, TableError
 from edge.uplink import Uplink
 from wire.configuration import Decision
 from wire.event import Type
-from wire.report import EdgeReport
-from wire.time import now_ms, to_datetime
+from wire.time import live_by, now_ms
 from wire.topics import EXERCISE_FILTER, REAL_FILTER
 
 log = logging.getLogger(__name__)
@@ -52,7 +55,6 @@ CANCEL_AGAIN_S = 1.0
 """A library that fails while it cleans up hides the cancellation behind its own error; the task is told again."""
 KEEP_S = 2.0
 ALARM_LOG = 10_000  # alarm events kept by an edge without a cloud
-DAY_MS = 86_400_000
 
 
 class Agent:
@@ -63,9 +65,8 @@ class Agent:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        self.settings = self._settings = settings
         self._data_dir = settings.edge.data_dir
-        self._started_ms = now_ms()
         cloud = settings.cloud
         library = Library.load(*settings.edge.profiles_dir)
         conventions = settings.conventions()
@@ -76,6 +77,7 @@ class Agent:
             settings.edge.id,
             max_payload_bytes=settings.broker.max_payload_bytes,
             telemetry=cloud is not None,
+            by_exception=settings.telemetry.send == "by_exception",
             foreign=self._foreign,
         )
         self.journal = Journal(
@@ -84,6 +86,7 @@ class Agent:
             state_events=settings.journal.state_events,
             keep_alarms=None if cloud is not None else ALARM_LOG,
         )
+        self.gatherer = Gatherer(self.journal, self.judge.telemetry.stirring)
         self.batcher = Batcher(self.judge, self.journal, self._committed)
         compiler = Compiler(library)
         self.configuration = Configuration(settings, compiler, self._apply, self._decide)
@@ -95,16 +98,31 @@ class Agent:
             self.batcher.put,
             filters,
             subscriptions.changed(self._data_dir / "subscriptions.json", filters),
+            put_many=self.batcher.put_many,
         )
         self.notifier = LocalNotifier(settings.local, self.journal, self.ingest.publish)
-        self.clock = ClockTrust()
-        self.status = StatusServer(self.facts, self.problems)
+        self.steady = SteadyClock(self._data_dir / "run" / "clock")
+        self.clock = ClockTrust(self.steady)
+        self.actions = ActionsLink(
+            self.judge.actions, self.batcher, lambda: self._credential, f"shouwang-edge-{settings.edge.id}-actions"
+        )
         self.broker: EmbeddedBroker | None = None
         self._http: httpx.AsyncClient | None = None
         self.uplink: Uplink | None = None
         if cloud is not None:
             self._http = uplink.client(cloud)
-            self.uplink = Uplink(cloud, settings.edge.id, self.journal, self._http, self.clock.cloud_said)
+            self.uplink = Uplink(
+                cloud, settings.edge.id, self.journal, self._http, self.clock.cloud_said, self.steady.age_ms
+            )
+        self.account = Account(self)
+        host, _ = host_port(settings.status.listen, "status.listen")
+        self._guarded = not is_local(host)
+        self.status = StatusServer(
+            self.account.facts,
+            self.account.problems,
+            self.account.devices,
+            Access(self._data_dir) if self._guarded else None,
+        )
         self._service = ServiceManager()
         self._ticked = 0.0  # loop time of the last tick that was committed
         self.ready = asyncio.Event()
@@ -118,6 +136,8 @@ class Agent:
         """
         async with contextlib.AsyncExitStack() as cleanup:
             cleanup.enter_context(_only_one(self._data_dir))
+            live_by(self.steady.now_ms)
+            cleanup.callback(live_by, None)
             if self._foreign is not None:
                 self._foreign.restore(self._data_dir / "announcements.json")
             self.judge.restore(await self.journal.open())
@@ -134,11 +154,15 @@ class Agent:
             table = await self.configuration.start()
             await self._start_broker(table, cleanup)
             host, port = host_port(self._settings.status.listen, "status.listen")
+            if self._guarded:
+                await asyncio.to_thread(generated_password, self._data_dir)
             await self.status.start(host, port)
             cleanup.push_async_callback(self.status.stop)
             if self.broker is not None:
                 task("broker", self.broker.run)
             task("ingest", self.ingest.run)
+            task("actions", self.actions.run)
+            task("session of actions", self.actions.run_session)
             task("tick", self._tick)
             if self._foreign is not None:
                 foreign = self._foreign
@@ -148,11 +172,12 @@ class Agent:
                 http, cloud = self._http, self._settings.cloud
                 task("uplink of alarms", self.uplink.run_alarms)
                 task("uplink", self.uplink.run_others)
+                task("held readings", self.gatherer.run)
                 task("configuration", lambda: self.configuration.run(http, cloud))
                 task("heartbeat", self._heartbeat)
             cleanup.push_async_callback(_cancel, tasks)  # first of all: whoever restarts what is being stopped
             self._write_run_file()
-            task("service manager", lambda: self._service.run(self._works, self.problems))
+            task("service manager", lambda: self._service.run(self._works, self.account.problems))
             self.ready.set()
             self._service.say("READY=1")
             log.info("edge %s runs; broker %s, status %s", self._settings.edge.id, self.broker_url, self.status.url)
@@ -179,13 +204,24 @@ class Agent:
             None if self._foreign is None else self._foreign.sources,
         )
         cleanup.push_async_callback(self.broker.stop)
+        self._allow(self.broker, table)
         self._credential = await self.broker.start(table.document.devices)
 
     def _write_run_file(self) -> None:
         facts = {"pid": os.getpid(), "status_url": self.status.url, "broker_url": self.broker_url}
         write_private(self._data_dir / "run" / "edge.json", msgspec.json.encode(facts))
 
+    @staticmethod
+    def _allow(broker: EmbeddedBroker, table: Table) -> None:
+        ready = table.actions.values()
+        broker.allow(
+            (message.topic for each in ready for message in (each.on, each.off, each.ask) if message is not None),
+            (each.confirm.topic for each in ready if each.confirm is not None),
+        )
+
     def _committed(self, transaction: Transaction) -> None:
+        if transaction.alarms:
+            self.actions.wake()
         if self.uplink is not None and transaction.events:
             lanes = {event.lane for event in transaction.events}
             self.uplink.wake(alarms=Lane.ALARM in lanes, others=bool(lanes - {Lane.ALARM}))
@@ -196,7 +232,9 @@ class Agent:
         REVISION.set(table.revision)
         self._say.set()
         if self.broker is not None:
+            self._allow(self.broker, table)
             self.broker.reload(table.document.devices)
+        self.actions.changed()
 
     async def _decide(self, decision: Decision) -> None:
         await self.batcher.between(lambda transaction: self.judge.decide(decision, transaction))
@@ -214,8 +252,10 @@ class Agent:
                     self.judge.resume()
                 self.judge.tick(transaction, deaf=not self.ingest.connected.is_set())
 
+            self.steady.look()
             await self.batcher.between(tick)
             self._ticked = loop.time()
+            QUEUE.set(self.batcher.held)
             due = max(due + TICK_S, loop.time() + TICK_S / 10)
             await asyncio.sleep(due - loop.time())
 
@@ -233,7 +273,7 @@ class Agent:
 
     async def _heartbeat(self) -> None:
         while True:
-            report = await self._report()
+            report = await self.account.report()
             number = now_ms()
             event = Outgoing(
                 id=f"{self._settings.edge.id}/report/{number}",
@@ -248,93 +288,6 @@ class Agent:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(REPORT_S):
                     await self._say.wait()
-
-    async def _report(self) -> EdgeReport:
-        at = now_ms()
-        depth = await self.journal.depth()
-        return EdgeReport(
-            edge=self._settings.edge.id,
-            version=_version(),
-            started_at=to_datetime(self._started_ms),
-            reported_at=to_datetime(at),
-            revision=self.configuration.revision,
-            refused_revision=self.configuration.refused_revision,
-            refused_why=self.configuration.refused_why,
-            broker_connected=self.ingest.connected.is_set(),
-            clock_trusted=self.clock.trusted,
-            journal_depth=depth.total,
-            oldest_unsent_s=0.0 if depth.oldest_ms is None else max(0.0, (at - depth.oldest_ms) / 1000),
-            devices=len(self.judge.table.devices),
-            readings=self.judge.readings,
-            rejected=self.judge.rejections.total,
-            alerts=self.judge.alerts,
-            alarms=self.judge.alarms.counts(),
-            floods=self.judge.alarms.floods.running(),
-            notes=[*self.problems(), *self.judge.notes(), *await self._loss_notes(at)],
-        )
-
-    async def _loss_notes(self, at: int) -> list[str]:
-        return [
-            f"lost: {loss.items} of the {loss.lane.name.lower()} lane, recorded between "
-            f"{to_datetime(loss.first_ms).isoformat()} and {to_datetime(loss.last_ms).isoformat()}: {loss.reason}"
-            for loss in await self.journal.losses(at - DAY_MS)
-        ]
-
-    def problems(self) -> list[str]:
-        """What is wrong now, in sentences; empty when all is well."""
-        found = []
-        if not self.ingest.connected.is_set():
-            found.append(f"no broker: {self.ingest.last_error or 'connecting'}")
-        if self.batcher.last_error:
-            found.append(self.batcher.last_error)
-        if self.uplink is not None and self.uplink.cloud in {uplink.Cloud.AWAY, uplink.Cloud.REFUSING}:
-            found.append(f"cloud {self.uplink.cloud.value}: {self.uplink.last_error}")
-        if self.configuration.refused_revision is not None:
-            found.append(
-                f"configuration {self.configuration.refused_revision} refused: {self.configuration.refused_why}"
-            )
-        if self.journal.set_aside_as is not None:
-            found.append(
-                f"the journal was damaged and is kept as {self.journal.set_aside_as.name}; a new one was begun"
-            )
-        return found
-
-    async def facts(self) -> dict[str, Any]:
-        """For /status."""
-        depth = await self.journal.depth()
-        set_aside = await self.journal.set_aside()
-        return {
-            "edge": self._settings.edge.id,
-            "version": _version(),
-            "pid": os.getpid(),
-            "started_at": to_datetime(self._started_ms),
-            "now": datetime.now(UTC),
-            "clock_trusted": self.clock.trusted,
-            "clock_offset_s": self.clock.offset_s,
-            "problems": self.problems(),
-            "broker": {
-                "url": self.broker_url,
-                "mode": self._settings.broker.mode,
-                "pid": self.broker.pid if self.broker else None,
-                "connected": self.ingest.connected.is_set(),
-                "connections": self.ingest.connections,
-                "last_error": self.ingest.last_error,
-            },
-            "cloud": None
-            if self.uplink is None
-            else {"state": self.uplink.cloud.value, "last_error": self.uplink.last_error, "sent": self.uplink.sent},
-            "configuration": self.configuration.facts(),
-            "journal": {
-                "depth": depth.total,
-                "events": {lane.name.lower(): count for lane, count in depth.events.items()},
-                "bytes": {lane.name.lower(): size for lane, size in depth.bytes.items()},
-                "oldest_at": None if depth.oldest_ms is None else to_datetime(depth.oldest_ms),
-                "losses": await self._loss_notes(now_ms()),
-                "set_aside": [{"id": name, "type": kind, "reason": reason} for name, kind, reason in set_aside[:20]],
-            },
-            "local_notices": {"count": self.notifier.notices, "last": self.notifier.last_outcome},
-            **self.judge.facts(),
-        }
 
 
 async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
@@ -363,13 +316,6 @@ def _only_one(data_dir: Path) -> Any:
         yield
 
 
-def _version() -> str:
-    try:
-        return version("shouwang")
-    except PackageNotFoundError:
-        return "0"
-
-
 STARTUP_ERRORS = (SettingsError, JournalError, BrokerError, TableError, OSError)
 
 
@@ -388,7 +334,18 @@ async def _until_signal(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await Agent(settings).run(stop)
+    agent = Agent(settings)
+    sparing = asyncio.create_task(spare_collector(agent.ready))
+    await agent.run(stop)
+    sparing.cancel()
+
+
+async def spare_collector(ready: asyncio.Event) -> None:
+    """Have Python's collector look at what lasts no more, and seldom at messages, which never form cycles."""
+    await ready.wait()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def _run(main: Coroutine[Any, Any, None]) -> None:

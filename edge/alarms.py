@@ -48,6 +48,7 @@ class AlarmBook:
         self.floods = Floods()
         self.refused_changes = 0
         self.told = 0  # alerts
+        self.version = 0  # rises with every change of a record
 
     @property
     def records(self) -> Mapping[str, AlarmRecord]:
@@ -142,9 +143,14 @@ class AlarmBook:
         self.floods.passed(now_ms, into)
         self._measure()
 
+    def standing(self) -> list[AlarmRecord]:
+        """Records whose condition holds, by name."""
+        return [record for name in sorted(self._abnormal) if (record := self._records[name]).facts.active]
+
     def forget_exercise(self, exercise: str, into: Transaction) -> None:
         """Drop the alarms of a drill that has ended."""
         for name in [name for name, record in self._records.items() if record.exercise == exercise]:
+            self.version += 1
             record = self._records.pop(name)
             self._conditions.parents.forget(record)
             self._counts.subtract(_counted(record))
@@ -278,6 +284,7 @@ class AlarmBook:
         return record.facts.suppressed or (rule is not None and bool(rule.alarm.suppressed_while))
 
     def _put(self, name: str, record: AlarmRecord) -> None:
+        self.version += 1
         before = self._records.get(name)
         if before is not None:
             self._counts.subtract(_counted(before))

@@ -71,6 +71,11 @@ class Batcher:
         self._wake = asyncio.Event()
         self.last_error = ""
 
+    @property
+    def held(self) -> int:
+        """Messages that wait for their batch."""
+        return self._held
+
     def put(self, message: Arrived) -> "asyncio.Future[None] | None":
         """Take a message; the future is done when it is committed. None: dropped (QoS 0 beyond the bound)."""
         if self._held >= self._bound and not message.qos:
@@ -83,6 +88,24 @@ class Batcher:
         messages.append(message)
         self._held += 1
         return committed
+
+    def put_many(self, messages: Sequence[Arrived]) -> "list[tuple[asyncio.Future[None] | None, int]]":
+        """Take messages in their order; the futures with the number of messages of each, as `put` gives them."""
+        if self._held + len(messages) > self._bound:
+            return [(self.put(message), 1) for message in messages]
+        found: list[tuple[asyncio.Future[None] | None, int]] = []
+        at = 0
+        while at < len(messages):
+            if not self._batches or len(self._batches[-1][0]) >= MOST:
+                self._batches.append(([], asyncio.get_running_loop().create_future()))
+                self._wake.set()
+            held, committed = self._batches[-1]
+            part = messages[at : at + MOST - len(held)]
+            held.extend(part)
+            at += len(part)
+            found.append((committed, len(part)))
+        self._held += len(messages)
+        return found
 
     def between(self, job: Job) -> "asyncio.Future[None]":
         """Have something done between batches; the future is done when what it changed is committed."""
@@ -129,6 +152,7 @@ class Batcher:
 
     def _judge_all(self, messages: Sequence[Arrived], transaction: Transaction) -> None:
         """Supervisor of the judgement: what no code foresaw costs the one message that brought it, visibly."""
+        known = transaction.keys
         try:
             self._judge.judge(messages, transaction)
         except Exception as error:
@@ -136,6 +160,8 @@ class Batcher:
             if len(messages) == 1:
                 self._judge.set_aside(messages[0], f"{type(error).__name__}: {error}", transaction)
                 return
+            self._judge.withdraw(transaction.keys[len(known) :])
+            transaction.keys = known
             for message in messages:
                 self._judge_all([message], transaction)
 

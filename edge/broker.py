@@ -21,7 +21,7 @@ import bcrypt
 import msgspec
 
 from device_profiles.sources.source import Sources
-from edge.broker_config import User, agent_user, bridge_user, device_users, drill_user, in_flight, render
+from edge.broker_config import User, agent_user, bridge_user, device_users, drill_user, in_flight, render, with_actions
 from edge.files import write_private
 from edge.metrics import BROKER_STARTS
 from edge.settings import BrokerSection, SettingsError
@@ -93,6 +93,7 @@ class EmbeddedBroker:
         self._pid: _Pid | None = None
         self._devices: list[DeviceConfig] = []
         self._own: list[User] = []
+        self._actions: tuple[tuple[str, ...], tuple[str, ...]] = (), ()
         self._port = 0
         self._log_from = 0  # where the words of the running server begin
 
@@ -106,6 +107,10 @@ class EmbeddedBroker:
     def pid(self) -> int | None:
         """Of the running server."""
         return self._pid.pid if self._pid else None
+
+    def allow(self, says: Iterable[str], hears: Iterable[str]) -> None:
+        """Topics of actions that the agent may publish and hear, from the next start or `reload` on."""
+        self._actions = tuple(sorted(set(says))), tuple(sorted(set(hears)))
 
     async def start(self, devices: Iterable[DeviceConfig]) -> Credential:
         """Start the broker, or adopt the one that an earlier agent left; returns the agent's credential.
@@ -244,11 +249,15 @@ class EmbeddedBroker:
             host=self._settings.host,
             port=self._port,
             store_dir=str(self._folder / "store"),
-            users=[*self._own, *device_users(self._devices, self._sources)],
+            users=[*self._with_actions(), *device_users(self._devices, self._sources)],
             max_payload_bytes=self._settings.max_payload_bytes,
             max_in_flight=in_flight(self._settings.max_in_flight, self._sources.filters if self._sources else ()),
             max_store_bytes=self._settings.max_store_bytes,
         )
+
+    def _with_actions(self) -> list[User]:
+        says, hears = self._actions
+        return [with_actions(user, says, hears) if user.name == "shouwang.agent" else user for user in self._own]
 
     def _spawn(self) -> None:
         binary = self._binary()

@@ -69,6 +69,15 @@ def agent_user(name: str, hash_: str, command_topic: str = "", sources: Sources 
     )  # fmt: skip
 
 
+def with_actions(user: User, says: Iterable[str], hears: Iterable[str]) -> User:
+    """The agent that also moves things: their command topics, their state topics."""
+    return msgspec.structs.replace(
+        user,
+        publish=tuple(dict.fromkeys((*user.publish, *_all(says)))),
+        subscribe=tuple(dict.fromkeys((*user.subscribe, *_all(hears)))),
+    )
+
+
 def drill_user(name: str, hash_: str) -> User:
     """The drill controller: the only one that may publish under `exercise/#`, and nothing else."""
     return User(name, hash_, publish=("exercise.>",))

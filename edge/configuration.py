@@ -69,6 +69,7 @@ class Configuration:
                 revision=0,
                 devices=self._settings.devices,
                 timelines=self._settings.timelines,
+                actions=self._settings.actions,
             )
             table = self._compiler.compile(local)
         else:

@@ -1,19 +1,19 @@
 """Messages to columns. Per message: find its source, decode, append; everything after that is numpy."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
 
-from device_profiles.decoder import DecodeError, Decoder, Message, ProblemCode
-from device_profiles.many import decode_many
+from device_profiles.decoder import DecodeError, Message, ProblemCode
 from device_profiles.sources.source import Envelope, SourceError
 from edge.accepted import Accepted, message_key
 from edge.batch import Arrived
 from edge.devices import note_health, set_status, status_of
 from edge.foreign import ForeignTopic
+from edge.plain import Plain, is_plain, take
 from edge.rejections import Rejections
 from edge.sources import Row, Source, Sources, Status, Stray
 from rules.columns import Columns
@@ -64,19 +64,18 @@ class _Gathered:
         self.heard: dict[Row, int] = {}
         self.gone: set[Row] = set()
 
-        self._waiting: list[tuple[Arrived, Row, Envelope | None]] = []
-        self._decoders: list[Decoder] = []
-        self._payloads: list[bytes] = []
-        self._fports: list[int | None] = []
+        self.decoded: list[tuple[Arrived, Row, Envelope | None, Message | DecodeError]] = []
 
     def decode(self, message: Arrived, row: Row, payload: bytes, envelope: Envelope | None = None) -> None:
-        """A payload to be decoded with the others of the batch."""
-        if not message.retain:
+        """A payload, decoded; nothing is taken before all of the batch are, so that a batch that fails took nothing."""
+        if self.gone and not message.retain:
             self.gone.discard(row)
-        self._waiting.append((message, row, envelope))
-        self._decoders.append(row.device.decoder)
-        self._payloads.append(payload)
-        self._fports.append(None if envelope is None else envelope.fport)
+        decoded: Message | DecodeError
+        try:
+            decoded = row.device.decoder.decode(payload, None if envelope is None else envelope.fport)
+        except DecodeError as error:
+            decoded = error.with_traceback(None)
+        self.decoded.append((message, row, envelope, decoded))
 
     def say(self, message: Arrived, row: Row, status: Status | None) -> None:
         """What a message says of being there; an online that the broker kept is no sign of life."""
@@ -85,12 +84,6 @@ class _Gathered:
         elif status == "online" and not message.retain:
             self.gone.discard(row)
             self.heard[row] = message.arrival_ms
-
-    def decoded(self) -> Iterator[tuple[Arrived, Row, Envelope | None, Message | DecodeError]]:
-        """Everything that was to be decoded, in order of arrival."""
-        found = decode_many(self._decoders, self._payloads, self._fports)
-        for (message, row, envelope), decoded in zip(self._waiting, found, strict=True):
-            yield message, row, envelope, decoded
 
     def add(
         self, message: Arrived, row: Row, values: tuple[float | None, ...], ts: int, arrival: int, flag: int,
@@ -152,8 +145,14 @@ class Reader:
                 self._status(message, source, gathered)
             else:
                 gathered.decode(message, source.row, message.payload)
-        for message, row, envelope, decoded in gathered.decoded():
+        stretch: list[Plain] = []
+        for message, row, envelope, decoded in gathered.decoded:
+            if decoded.__class__ is Message and is_plain(message, row, envelope, decoded):
+                stretch.append((message, row, decoded))
+                continue
+            self._take(stretch, gathered)
             self._reading(message, row, envelope, decoded, gathered)
+        self._take(stretch, gathered)
         if gathered.origins:
             return self._columns(gathered)
         if not gathered.heard:
@@ -214,6 +213,13 @@ class Reader:
             gathered.say(message, row, envelope.status)
             if envelope.kind == "up":
                 gathered.decode(message, row, envelope.payload, envelope)
+
+    def _take(self, stretch: list[Plain], gathered: _Gathered) -> None:
+        """Plain messages that came one after another."""
+        if stretch:
+            for message, row, _ in take(stretch, self._accepted, gathered, Quality.UNKNOWN):
+                self._refuse(message, Reason.DUPLICATE, "taken already", row.device.id)
+            stretch.clear()
 
     def _reading(
         self,

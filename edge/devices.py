@@ -86,14 +86,20 @@ def reports(rows: Iterable[Row], sources: Sources, now_ms: int, *, edge_run: str
     return due
 
 
-def _report(row: Row, sources: Sources, now_ms: int, edge_run: str) -> Outgoing:
-    config = row.device.config
+def newest_values(row: Row, sources: Sources) -> dict[str, float | str | None]:
+    """The newest value of each point, and what it said in words."""
     values: dict[str, float | str | None] = {}
     for point, number in zip(row.device.decoder.points, row.series.tolist(), strict=True):
         value = float(sources.newest[number])
         if not math.isnan(value):
             values[point.name] = value
     values.update(row.texts)
+    return values
+
+
+def _report(row: Row, sources: Sources, now_ms: int, edge_run: str) -> Outgoing:
+    config = row.device.config
+    values = newest_values(row, sources)
     battery = row.battery_percent
     if battery is None and isinstance(measured := values.get("battery"), float) and 0 <= measured <= 100:
         battery = measured

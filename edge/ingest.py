@@ -6,13 +6,14 @@ Reconnecting is for ever, with jittered backoff, after a refusal too: whoever me
 import asyncio
 import logging
 import ssl
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
 from edge.batch import Arrived
 from edge.broker import Credential
 from edge.metrics import BROKER_CONNECTED, BROKER_CONNECTS, MESSAGES
-from edge.mqtt import Connection, RefusedError
+from edge.mqtt import Connection, PutMany, RefusedError
 from edge.supervise import backoff_s
 from wire.topics import EXERCISE_FILTER, REAL_FILTER
 
@@ -35,6 +36,7 @@ class Ingest:
         filters: what to subscribe to.
         stale: filters that the persistent session may still hold and nobody wants any more.
         most_bytes: of a larger payload only so much is kept, for the refusal.
+        put_many: instead of `put`, takes all that the socket brought at once (`edge.mqtt.Connection`).
     """
 
     def __init__(
@@ -45,10 +47,12 @@ class Ingest:
         filters: tuple[str, ...] = (REAL_FILTER, EXERCISE_FILTER),
         stale: tuple[str, ...] = (),
         most_bytes: int = 1_048_576,
+        put_many: PutMany | None = None,
     ) -> None:
         self._credential = credential
         self._client_id = client_id
         self._put = put
+        self._put_many = put_many
         self._filters = filters
         self._stale = stale
         self._most_bytes = most_bytes
@@ -95,7 +99,8 @@ class Ingest:
                 connection = await Connection.open(
                     url.hostname or "127.0.0.1",
                     url.port or (8883 if secure else 1883),
-                    self._take,
+                    self._put,
+                    put_many=self._take,
                     client_id=self._client_id,
                     username=credential.username,
                     password=credential.password,
@@ -121,9 +126,12 @@ class Ingest:
             if connection is not None:
                 connection.close()
 
-    def _take(self, message: Arrived) -> "asyncio.Future[None] | None":
-        self._count[message.qos].inc()
-        return self._put(message)
+    def _take(self, messages: Sequence[Arrived]) -> "Sequence[tuple[asyncio.Future[None] | None, int]]":
+        for qos, count in Counter([message.qos for message in messages]).items():
+            self._count[qos].inc(count)
+        if self._put_many is not None:
+            return self._put_many(messages)
+        return [(self._put(message), 1) for message in messages]
 
     def _down(self) -> None:
         self._connection = None

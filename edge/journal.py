@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from edge.journal_file import JournalFile
-from edge.lane import Depth, Lane, Loss, Stored, Transaction, Waiting
+from edge.lane import Depth, Lane, Loss, Outgoing, Stored, Transaction, Waiting
 
 T = TypeVar("T")
 
@@ -73,6 +73,14 @@ class Journal:
     async def waiting(self, lanes: Sequence[Lane], most_events: int, most_bytes: int) -> list[Waiting]:
         """The oldest events of some lanes, alarms first; at least one if there is any."""
         return await self._call(self._file.waiting, tuple(lanes), most_events, most_bytes)
+
+    async def held(self, before_ms: int, most_bytes: int) -> list[Waiting]:
+        """Calm readings that are held back, oldest first: those born before an instant, some megabytes at most."""
+        return await self._call(self._file.held, before_ms, most_bytes)
+
+    async def gathered(self, positions: Sequence[int], events: Sequence[Outgoing]) -> None:
+        """Put what came of held readings in their place, in one transaction."""
+        await self._call(self._file.gathered, positions, events)
 
     async def settle(self, done: Sequence[str], refused: Sequence[tuple[str, str]]) -> None:
         """Let go of events that the cloud has (`done`), set aside what it refused (id, reason)."""

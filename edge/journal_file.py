@@ -196,6 +196,39 @@ class JournalFile:
                 break
         return found
 
+    def held(self, before_ms: int, most_bytes: int) -> list[Waiting]:
+        """See `Journal.held`."""
+        found: list[Waiting] = []
+        size = 0
+        for row in self._db.execute(
+            # from the future: the clock went back since
+            f"{_WAITING} WHERE lane = 3 AND (born_ms < ? OR born_ms > ?) ORDER BY position",
+            (before_ms, before_ms + 900_000),
+        ):
+            found.append(_waiting(row))
+            size += len(row[4])
+            if size >= most_bytes:
+                break
+        return found
+
+    def gathered(self, positions: Sequence[int], events: Sequence[Outgoing]) -> None:
+        """See `Journal.gathered`."""
+        db = self._db
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            for position in positions:
+                for row in db.execute(
+                    "DELETE FROM outgoing WHERE position = ? AND lane = 3 RETURNING length(data)", (position,)
+                ).fetchall():
+                    self._room.count(Lane.HELD, -1, -row[0])
+            self._enqueue(db, events)
+            db.execute("COMMIT")
+        except BaseException:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            self._room.recount(db)
+            raise
+
     def settle(self, done: Sequence[str], refused: Sequence[tuple[str, str]]) -> None:
         """See `Journal.settle`."""
         db = self._db
@@ -242,7 +275,7 @@ class JournalFile:
 
     def depth(self) -> Depth:
         """See `Journal.depth`."""
-        oldest = self._db.execute("SELECT min(born_ms) FROM outgoing").fetchone()[0]
+        oldest = self._db.execute("SELECT min(born_ms) FROM outgoing WHERE lane < 3").fetchone()[0]
         return Depth(dict(self._room.events), dict(self._room.bytes), oldest)
 
     def losses(self, since_ms: int) -> list[Loss]:

@@ -1,6 +1,6 @@
 """Room in the journal: what the lanes hold, and what goes when one is full. The alarm lane has no bound.
 
-Readings are thinned before they go: first to one minute, then to ten (`edge.thinning`), the oldest first, those on
+Readings are thinned before they go: by exception, to one minute, to ten (`edge.thinning`), the oldest first, those on
 their way to the cloud never. Each loss is a row with count, span and reason.
 """
 
@@ -48,6 +48,8 @@ class Room:
 
     def make(self, db: sqlite3.Connection) -> None:
         """Bring every lane under its bound, in the transaction that is open."""
+        if self.bytes[Lane.HELD] > self._telemetry_bytes // 2:
+            self._let_go(db)
         excess = self.bytes[Lane.TELEMETRY] - self._telemetry_bytes
         if excess > 0:
             # A twentieth more than needed, so that a full lane does not work at every batch.
@@ -60,6 +62,12 @@ class Room:
             self._drop(db, Lane.STATE, excess + self._state_events // 20, by_bytes=False)
         if self._keep_alarms is not None and self.events[Lane.ALARM] > self._keep_alarms * 21 // 20:
             self._drop(db, Lane.ALARM, self.events[Lane.ALARM] - self._keep_alarms, by_bytes=False)
+
+    def _let_go(self, db: sqlite3.Connection) -> None:
+        """Nobody gathers what is held: it goes up as it is, under the bound of the readings."""
+        db.execute("UPDATE outgoing SET lane = ? WHERE lane = ?", (int(Lane.TELEMETRY), int(Lane.HELD)))
+        self.recount(db)
+        log.warning("readings that were held back are not gathered; they go up as they are")
 
     def _thin(self, db: sqlite3.Connection, wanted: int) -> None:
         """Keep fewer of the oldest readings, step by step, until the lane has `wanted` bytes or nothing helps."""
@@ -106,6 +114,8 @@ class Room:
         )
         self.count(Lane.TELEMETRY, 1 - len(rows), len(data) - size)
         born = [row[1] for row in rows]
+        if not lost:
+            return  # packed closer only
         self._lose(db, Lane.TELEMETRY, len(rows) - 1, lost, min(born), max(born), thinning.words(step))
 
     def _drop(self, db: sqlite3.Connection, lane: Lane, amount: int, *, by_bytes: bool) -> None:

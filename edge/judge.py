@@ -1,6 +1,7 @@
 """Judgement between I/O: messages, ticks, tables and decisions in; journal transactions out. One caller at a time."""
 
 import secrets
+import time
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
@@ -10,6 +11,7 @@ import numpy.typing as npt
 
 from edge import devices
 from edge.accepted import Accepted
+from edge.actions import VERBS, Actions
 from edge.alarms import AlarmBook
 from edge.batch import Arrived
 from edge.decode import Decoded, Reader
@@ -19,15 +21,15 @@ from edge.metrics import BLIND, DECISIONS, READINGS, UNREADABLE
 from edge.rejections import Rejections
 from edge.sources import Row, Sources
 from edge.table import Device, Table
+from edge.telemetry import Telemetry
 from rules import quality
 from rules.columns import Change, Columns
 from rules.engine import DeviceRules, Engine
 from wire.alert import Verb
 from wire.configuration import Decision, DecisionReport
 from wire.event import Type
-from wire.reading import TelemetryBlock
 from wire.report import Reason
-from wire.time import now_ms, to_datetime, to_ms
+from wire.time import format_instant, now_ms, to_datetime, to_ms
 
 FORGET_DECISION_MS = 30 * 86_400_000
 STOOD_STILL_MS = 5_000  # between two ticks: the process, its journal or the clock had a gap; nobody was heard in it
@@ -40,23 +42,32 @@ class Judge:
         edge: id of this edge.
         max_payload_bytes: larger messages are refused unread.
         telemetry: whether readings go up (there is a cloud).
+        by_exception: calm readings are held for their minute; see `edge.telemetry`.
         foreign: other conventions than our own; None: there are none.
     """
 
     def __init__(
-        self, edge: str, *, max_payload_bytes: int = 1_048_576, telemetry: bool = True, foreign: Foreign | None = None
+        self,
+        edge: str,
+        *,
+        max_payload_bytes: int = 1_048_576,
+        telemetry: bool = True,
+        by_exception: bool = False,
+        foreign: Foreign | None = None,
     ) -> None:
         self._edge = edge
         self._run = f"{edge}/{secrets.token_hex(6)}"  # of this process: ids made in it are its own
         self._number = 0
-        self._telemetry = telemetry
+        self._sends = telemetry
         self._table: Table | None = None
         self._channel = np.empty(0, dtype=np.int32)  # of the engine, by series
         self._decided: set[str] = set()
         self._rules: dict[str, tuple[Device, DeviceRules]] = {}
         self.engine = Engine()
         self.alarms = AlarmBook(edge)
+        self.actions = Actions(edge, self.alarms, self.newest)
         self.sources = Sources(foreign)
+        self.telemetry = Telemetry(self._run, self.sources, self.engine, self.alarms, by_exception=by_exception)
         self.rejections = Rejections()
         self.accepted = Accepted()
         self.reader = Reader(self.sources, self.accepted, self.rejections, max_payload_bytes)
@@ -79,6 +90,7 @@ class Judge:
         """Take up what the journal kept."""
         self.engine.restore(stored.states)
         self.alarms.restore(stored.alarms)
+        self.actions.restore(stored.alarms)
         self.accepted.restore(stored.keys)
         self._decided = set(stored.decisions)
 
@@ -104,12 +116,14 @@ class Judge:
             for parameter in device.decoder.missing
         ]
         self.sources.use(table)
+        self.telemetry.use(table)
         at = now_ms()
         self.alarms.use(table, now_ms=at, into=into)
         for change in changes:
             device = table.devices.get(change.device) or (before.devices.get(change.device) if before else None)
             if device is not None:
                 self._changed(change, device, at, None, into)
+        self.actions.use(table, time.monotonic(), at, into)
         self._keep(into)
 
     def judge(self, messages: Sequence[Arrived], into: Transaction) -> None:
@@ -121,6 +135,10 @@ class Judge:
             self._step(decoded, at, into)
         self._report(at, into, rows=() if decoded is None else decoded.heard)
         self._keep(into)
+
+    def withdraw(self, taken: bytes) -> None:
+        """What failed with others is judged anew, alone: it is no duplicate. `taken`: its keys in the transaction."""
+        self.accepted.withdraw(taken)
 
     def set_aside(self, message: Arrived, problem: str, into: Transaction) -> None:
         """A message that no code foresaw."""
@@ -146,6 +164,7 @@ class Judge:
         self._ticked_ms = at
         self._apply(self.engine.tick(self._now(self._table, at), deaf=deaf), None, at, into)
         self.alarms.tick(self._table, now_ms=at, into=into, deaf=deaf)
+        self.telemetry.tick(at)
         self.rejections.close_old(at)
         self._report(at, into, rows=self.sources.rows.values())
         self._keep(into)
@@ -169,7 +188,10 @@ class Judge:
         if decision.id in self._decided:
             return
         at = now_ms()
-        refusal = self.alarms.decide(decision, self.table, now_ms=at, into=into)
+        if decision.verb in VERBS:
+            refusal = self.actions.decide(decision, time.monotonic(), at, into)
+        else:
+            refusal = self.alarms.decide(decision, self.table, now_ms=at, into=into)
         result: Literal["done", "expired", "refused"] = "done"
         if refusal is not None:
             result = "expired" if refusal.expired else "refused"
@@ -204,14 +226,17 @@ class Judge:
         if len(series):
             live = ~decoded.history
             newest = live & ~decoded.past
-            self.sources.newest[series[newest]] = decoded.columns.value[newest]
             columns = self._assess(decoded, live)
+            freshest = series[newest]
+            self.sources.newest[freshest] = decoded.columns.value[newest]
+            self.sources.newest_ms[freshest] = decoded.wall[newest]
+            self.sources.newest_flag[freshest] = columns.flag[newest]
             self.reader.tell_clocks(decoded, columns)
             self.readings += len(series)
             READINGS.inc(len(series))
             self._apply(self.engine.step(columns), decoded.wall, at, into)
-            if self._telemetry:
-                self._blocks(series, columns, at, into)
+            if self._sends:
+                self.telemetry.take(series, columns, live, at, into)
         for row in decoded.wordless:
             arrival = row.clock.scenario(decoded.heard[row])
             self._apply(self.engine.seen(row.device.id, arrival, row.exercise), None, at, into)
@@ -263,42 +288,6 @@ class Judge:
             ]
             self._channel = np.concatenate([self._channel, np.array(fresh, dtype=np.int32)])
 
-    def _blocks(self, of: npt.NDArray[np.int32], columns: Columns, at: int, into: Transaction) -> None:
-        """Every reading goes up: one block for what is real, one for each exercise. `of`: series of each reading."""
-        assert columns.tests is not None
-        used, index = np.unique(of, return_inverse=True)
-        table = [self.sources.series[number] for number in used.tolist()]
-        exercises = {series.exercise for series in table}
-        for exercise in exercises:
-            if len(exercises) == 1:
-                part, rows = table, slice(None)
-                index_part = index
-            else:
-                mine = np.array([series.exercise == exercise for series in table])
-                rows = mine[index]  # type: ignore[assignment]
-                part = [series for series, is_mine in zip(table, mine.tolist(), strict=True) if is_mine]
-                index_part = (np.cumsum(mine) - 1)[index[rows]]
-            block = TelemetryBlock(
-                part,
-                index_part.tolist(),
-                columns.ts[rows].tolist(),
-                columns.value[rows].tolist(),
-                columns.flag[rows].tolist(),
-                columns.tests[rows].tolist() if columns.tests[rows].any() else [],
-            )
-            self._number += 1
-            into.events.append(
-                Outgoing(
-                    id=f"{self._run}/{self._number}",
-                    lane=Lane.TELEMETRY,
-                    type=Type.TELEMETRY_RECORDED,
-                    data=msgspec.json.encode(block),
-                    born_ms=at,
-                    exercise=exercise,
-                    items=len(block.ts),
-                )
-            )
-
     def _report(self, at: int, into: Transaction, rows: Iterable[Row]) -> None:
         events = devices.reports(rows, self.sources, at, edge_run=self._run)
         foreign = self.sources.foreign
@@ -315,11 +304,22 @@ class Judge:
                     born_ms=at,
                 )
             )
-        if self._telemetry:
+        if self._sends:
             into.events.extend(events)
 
     def _keep(self, into: Transaction) -> None:
         into.states.update(self.engine.dirty())
+
+    def newest(self, device: str, point: str) -> tuple[float, int, int] | None:
+        """The newest value of a device's point, its age in ms, its quality flag; None: none since the start."""
+        row = self.sources.rows.get((None, device))
+        if row is None:
+            return None
+        for known, number in zip(row.device.decoder.points, row.series.tolist(), strict=True):
+            if known.name == point and not np.isnan(self.sources.newest[number]):
+                age_ms = now_ms() - int(self.sources.newest_ms[number])
+                return float(self.sources.newest[number]), age_ms, int(self.sources.newest_flag[number])
+        return None
 
     def blind(self) -> list[str]:
         """What is not judged although it is registered: rules and devices that lack a parameter, one sentence each."""
@@ -328,9 +328,19 @@ class Judge:
             *self._incomplete,
         ]
 
+    def learning(self) -> list[str]:
+        """What is not judged yet, because the rule learns first what is usual there, one sentence each."""
+        return [
+            f"{device}:{rule}: until {format_instant(until)} at the earliest"
+            for (device, rule), until in self.engine.learning.items()
+            if until is not None
+        ]
+
     def notes(self) -> list[str]:
         """What people should mend, in sentences; does not make the edge unwell."""
         found = [*self.alarms.floods.notes(), *(f"not judged: {each}" for each in _first(self.blind()))]
+        if learning := self.learning():
+            found.append(f"still learning, not judged by these rules yet: {'; '.join(_first(learning))}")
         if self.engine.unreadable:
             keys = ", ".join(_first(self.engine.unreadable))
             found.append(f"the kept state of these rules could not be read, they began anew: {keys}")
@@ -349,9 +359,11 @@ class Judge:
             "alarm_counts": self.alarms.counts(),
             "alarm_floods": self.alarms.floods.running(),
             "out_of_service": self.alarms.services.all(),
+            "actions": self.actions.facts(),
             "unknown_exercises": sorted(self.sources.unknown_exercises),
             **_sources(self.sources.foreign),
             "blind_rules": _first(self.blind(), 50),
+            "learning_rules": _first(self.learning(), 50),
             "unreadable_states": _first(self.engine.unreadable, 50),
             "last_rejections": [
                 {"at": rejection.received_at, "topic": rejection.topic, "reason": rejection.reason,

@@ -12,6 +12,7 @@ class Lane(IntEnum):
     ALARM = 0
     STATE = 1
     TELEMETRY = 2
+    HELD = 3  # calm readings until their minute and the time before a possible alarm are over; never sent as they are
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,5 +92,5 @@ class Depth:
 
     @property
     def total(self) -> int:
-        """Of all lanes."""
-        return sum(self.events.values())
+        """Of all lanes that go up."""
+        return sum(count for lane, count in self.events.items() if lane is not Lane.HELD)

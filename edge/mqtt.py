@@ -8,7 +8,7 @@ lost connection would confirm an unrelated new message, which is then lost. `gmq
 import asyncio
 import ssl
 from collections.abc import Callable, Sequence
-from typing import cast
+from typing import Any, cast
 
 from edge.batch import Arrived
 from edge.mqtt_packets import (
@@ -21,6 +21,7 @@ from edge.mqtt_packets import (
     Control,
     MqttError,
     Parser,
+    Publish,
     connect,
     pubacks,
     publish,
@@ -30,6 +31,7 @@ from edge.mqtt_packets import (
 from wire.time import now_ms
 
 Put = Callable[[Arrived], "asyncio.Future[None] | None"]
+PutMany = Callable[[Sequence[Arrived]], "Sequence[tuple[asyncio.Future[None] | None, int]]"]
 
 _REFUSALS = {
     1: "it does not speak MQTT 3.1.1",
@@ -39,6 +41,11 @@ _REFUSALS = {
     5: "we are not authorised",
 }
 _LAST_ID = 65_535
+
+
+def _arrived(fields: tuple[str, bytes, int, bool, bool, int], new: Any = tuple.__new__) -> Arrived:
+    """As `Arrived(*fields)`, at a third of its cost."""
+    return cast("Arrived", new(Arrived, fields))
 
 
 class RefusedError(ConnectionError):
@@ -52,15 +59,17 @@ class Connection(asyncio.Protocol):
         put: takes a message; gives the future of its commit, or None when there is nothing to wait for.
         keepalive_s: how often the broker hears from us; one that says nothing for two and a half of these is lost.
         most_bytes: payloads are kept up to this.
+        put_many: instead of `put`, takes all that the socket brought at once; gives the futures in their order, each
+            with the number of messages that wait for it.
     """
 
-    def __init__(self, put: Put, keepalive_s: float, most_bytes: int) -> None:
+    def __init__(self, put: Put, keepalive_s: float, most_bytes: int, put_many: PutMany | None = None) -> None:
         loop = asyncio.get_running_loop()
         self.lost: asyncio.Future[str] = loop.create_future()
         """Why the connection ended, when it has."""
         self.session_present = False
         self._loop = loop
-        self._put = put
+        self._put_many = put_many or (lambda messages: [(put(message), 1) for message in messages])
         self._keepalive_s = keepalive_s
         self._parser = Parser(most_bytes)
         self._transport: asyncio.Transport | None = None
@@ -83,18 +92,26 @@ class Connection(asyncio.Protocol):
         keepalive_s: float = 5,
         most_bytes: int = 1_048_576,
         tls: ssl.SSLContext | None = None,
+        clean: bool = False,
+        put_many: PutMany | None = None,
     ) -> "Connection":
-        """Connect to a persistent session.
+        """Connect to a persistent session, or (`clean`) to one that ends with the connection.
 
         Raises:
             RefusedError: the broker said no.
             OSError: there is nobody, or it hung up.
         """
         loop = asyncio.get_running_loop()
-        _, self = await loop.create_connection(lambda: cls(put, keepalive_s, most_bytes), host, port, ssl=tls)
+        _, self = await loop.create_connection(lambda: cls(put, keepalive_s, most_bytes, put_many), host, port, ssl=tls)
         try:
             self._write(
-                connect(client_id, keepalive_s=max(round(keepalive_s), 1), username=username, password=password)
+                connect(
+                    client_id,
+                    keepalive_s=max(round(keepalive_s), 1),
+                    username=username,
+                    password=password,
+                    clean=clean,
+                )
             )
             code = await self._connack
         except BaseException:
@@ -155,28 +172,35 @@ class Connection(asyncio.Protocol):
         self._heard = self._loop.time()
         arrival_ms = now_ms()
         try:
-            packets = self._parser.feed(data)
-            waiting: asyncio.Future[None] | None = None
+            messages: list[Arrived] = []
             ids: list[int] = []
-            for packet in packets:
-                if isinstance(packet, Control):
-                    self._control(packet)
-                    continue
-                topic, payload, qos, dup, retain, packet_id = packet
-                committed = self._put(Arrived(topic, payload, qos, dup, retain, arrival_ms))
-                if not qos:
-                    continue
-                if committed is not waiting:
-                    self._acknowledge(ids, waiting)
-                    waiting, ids = committed, []
-                ids.append(packet_id)
-            self._acknowledge(ids, waiting)
+            for packet in self._parser.feed(data):
+                if packet.__class__ is Publish:
+                    topic, payload, qos, dup, retain, packet_id = packet
+                    messages.append(_arrived((topic, payload, qos, dup, retain, arrival_ms)))
+                    ids.append(packet_id)
+                else:
+                    self._control(cast("Control", packet))
+            if messages:
+                self._hand_on(messages, ids)
         except MqttError as error:
             self._end(f"what the broker sent is not MQTT 3.1.1: {error}")
             if self._transport is not None:
                 self._transport.abort()
 
     # ours
+
+    def _hand_on(self, messages: Sequence[Arrived], ids: list[int]) -> None:
+        at = 0
+        waiting: asyncio.Future[None] | None = None
+        mine: list[int] = []
+        for committed, count in self._put_many(messages):
+            if committed is not waiting:
+                self._acknowledge(mine, waiting)
+                waiting, mine = committed, []
+            mine += [packet_id for packet_id in ids[at : at + count] if packet_id]  # QoS 0 has none
+            at += count
+        self._acknowledge(mine, waiting)
 
     def _acknowledge(self, ids: list[int], committed: "asyncio.Future[None] | None") -> None:
         if not ids:

@@ -58,9 +58,9 @@ def _packet(head: int, body: bytes) -> bytes:
     return bytes((head,)) + _length(len(body)) + body
 
 
-def connect(client_id: str, *, keepalive_s: int, username: str = "", password: str = "") -> bytes:
-    """CONNECT to a persistent session (clean session 0)."""
-    flags = (0x80 if username else 0) | (0x40 if username and password else 0)
+def connect(client_id: str, *, keepalive_s: int, username: str = "", password: str = "", clean: bool = False) -> bytes:
+    """CONNECT to a persistent session, or (`clean`) to one that ends with its connection."""
+    flags = (0x80 if username else 0) | (0x40 if username and password else 0) | (0x02 if clean else 0)
     body = _text("MQTT") + bytes((4, flags)) + keepalive_s.to_bytes(2, "big") + _text(client_id)
     if username:
         body += _text(username)

@@ -11,6 +11,7 @@ import msgspec
 
 from device_profiles.error import ProfileError
 from device_profiles.sources.source import NATIVE, Sources, UnknownSourceError, Use
+from wire.action import ActionConfig
 from wire.configuration import DeviceConfig
 from wire.time import REAL, Timeline
 from wire.topics import is_identifier
@@ -74,6 +75,12 @@ class StatusSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     listen: str = "127.0.0.1:0"
 
 
+class TelemetrySection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What of the readings goes up (docs/decisions/0010)."""
+
+    send: Literal["all", "by_exception"] = "all"
+
+
 class JournalSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Bounds of what waits for the cloud. Alarms have none: they are never dropped."""
 
@@ -104,10 +111,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     broker: BrokerSection = BrokerSection()
     cloud: CloudSection | None = None
     status: StatusSection = StatusSection()
+    telemetry: TelemetrySection = TelemetrySection()
     journal: JournalSection = JournalSection()
     local: LocalSection = LocalSection()
     timelines: list[Timeline] = []
     devices: list[DeviceConfig] = []
+    actions: list[ActionConfig] = []
     sources: list[SourceSection] = []
 
     def conventions(self) -> Sources | None:
@@ -215,7 +224,11 @@ def _check(settings: Settings, file: Path | None) -> None:
     _check_broker(settings.broker, refuse)
     if settings.cloud is not None:
         _check_cloud(settings.cloud, refuse)
-        for key, table in (("devices", settings.devices), ("timelines", settings.timelines)):
+        for key, table in (
+            ("devices", settings.devices),
+            ("timelines", settings.timelines),
+            ("actions", settings.actions),
+        ):
             if table:
                 refuse(
                     key,

@@ -86,6 +86,8 @@ class Sources:
         self.lowest = np.full(64, np.nan)
         self.highest = np.full(64, np.nan)
         self.newest = np.full(64, np.nan)  # newest value of each series
+        self.newest_ms = np.zeros(64, dtype=np.int64)  # wall time of its arrival
+        self.newest_flag = np.zeros(64, dtype=np.uint8)
 
     @property
     def rows(self) -> Mapping[tuple[str | None, str], Row]:
@@ -192,6 +194,7 @@ class Sources:
         return np.array(numbers, dtype=np.int32)
 
     def _grow(self) -> None:
-        for name in ("lowest", "highest", "newest"):
+        for name in ("lowest", "highest", "newest", "newest_ms", "newest_flag"):
             old = getattr(self, name)
-            setattr(self, name, np.concatenate([old, np.full(len(old), np.nan)]))
+            blank = np.nan if old.dtype == np.float64 else 0
+            setattr(self, name, np.concatenate([old, np.full(len(old), blank, dtype=old.dtype)]))

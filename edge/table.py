@@ -11,8 +11,10 @@ from device_profiles.error import ProfileError
 from device_profiles.library import Library
 from device_profiles.profile import Profile
 from rules import layers
+from rules.action_declaration import Actuator, compile_all
 from rules.declaration import DeclarationError, Rule
 from rules.quality_declaration import Limits
+from wire.action import ActionConfig
 from wire.alert import Hazard
 from wire.configuration import DeviceConfig, DrillConfig, EdgeDocument, RuleLayer
 from wire.time import REAL, Timeline
@@ -54,6 +56,7 @@ class Table:
     devices: Mapping[str, Device]
     timelines: Mapping[str, Timeline]  # named ones and REAL
     drills: Mapping[str, DrillConfig]
+    actions: Mapping[str, Actuator] = field(default_factory=dict)
 
     @property
     def revision(self) -> int:
@@ -123,10 +126,11 @@ class Compiler:
             if config.timeline not in timelines:
                 problems.append(f"device '{config.id}': there is no timeline '{config.timeline}'")
             devices[config.id] = known
+        actions = compile_all(document.actions, None, problems)
         if problems:
             raise TableError(problems)
         self._devices = devices
-        return Table(document, devices, timelines, drills)
+        return Table(document, devices, timelines, drills, actions)
 
     def _device(self, config: DeviceConfig, over: tuple[RuleLayer, ...]) -> Device:
         for key in ("id", "site"):
@@ -194,6 +198,11 @@ def changed(document: EdgeDocument, *, revision: int, kind: str, key: str, value
         if value is not None:
             over.append(msgspec.json.decode(value, type=RuleLayer))
         return msgspec.structs.replace(document, revision=revision, layers=over)
+    if kind == "action":
+        actions = [action for action in document.actions if action.id != key]
+        if value is not None:
+            actions.append(msgspec.json.decode(value, type=ActionConfig))
+        return msgspec.structs.replace(document, revision=revision, actions=actions)
     if kind == "drill":
         drills = [drill for drill in document.drills if drill.id != key]
         if value is not None:

@@ -1,21 +1,31 @@
-"""Fewer readings where there is no room for all: of each point the lowest, highest and last of each stretch. Pure."""
+"""Fewer readings where there is no room for all, step by step, the oldest first. Pure.
+
+All readings → by exception (what is flagged or moved beyond its dead band, and aggregates of a minute for the rest) →
+aggregates of a minute → aggregates of ten. After that the oldest go.
+"""
 
 from collections.abc import Sequence
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
-from wire.reading import Series, TelemetryBlock
+from edge import reduce
+from edge.reduce_bands import bands
+from wire.quality import Quality
 
-STEPS_MS = (60_000, 600_000)
-"""Stretches of the first and the second step; after them the oldest readings go."""
-
-_decode = msgspec.json.Decoder(TelemetryBlock).decode
+STEPS_MS = (60_000, 60_000, 600_000)
+"""Length of the aggregates of each step."""
+_WORDS = (
+    "lane full: by exception; the rest as aggregates of 1 min",
+    "lane full: aggregates of 1 min are kept",
+    "lane full: aggregates of 10 min are kept",
+)
 
 
 def words(step: int) -> str:
     """What a step keeps, for the record of the loss."""
-    return f"lane full: lowest, highest and last of each {STEPS_MS[step] // 60_000} min are kept"
+    return _WORDS[step]
 
 
 def thinned(blocks: Sequence[bytes], step: int) -> tuple[bytes, int, int]:
@@ -26,38 +36,30 @@ def thinned(blocks: Sequence[bytes], step: int) -> tuple[bytes, int, int]:
         step: of `STEPS_MS`.
 
     Returns:
-        The encoded block, the readings in it, and how many went. A peak, a trough and the newest value of each
-        stretch of event time stay as they were measured, with flag and tests; nothing is averaged.
+        The encoded block, the readings that stand in it by themselves, and how many are told less exactly. Lowest,
+        highest and last of each stretch stay as they were measured, with their instants; the worst flag, every test
+        that spoke, mean and number stay too.
     """
-    table: dict[Series, int] = {}
-    series, ts, value, flag, tests = [], [], [], [], []
-    for data in blocks:
-        block = _decode(data)
-        renumbered = np.array([table.setdefault(each, len(table)) for each in block.table], dtype=np.int64)
-        count = len(block.ts)
-        series.append(renumbered[np.array(block.series, dtype=np.int64)] if count else np.zeros(0, dtype=np.int64))
-        ts.append(np.array(block.ts, dtype=np.int64))
-        value.append(np.array(block.value, dtype=np.float64))
-        flag.append(np.array(block.flag, dtype=np.int64))
-        tests.append(np.array(block.tests or [0] * count, dtype=np.int64))
-    number, at, values = np.concatenate(series), np.concatenate(ts), np.concatenate(value)
-    order = np.lexsort((values, at // STEPS_MS[step], number))  # in each stretch from the lowest to the highest
-    stretch = at // STEPS_MS[step]
-    begins = np.ones(len(order), dtype=np.bool_)
-    begins[1:] = (np.diff(number[order]) != 0) | (np.diff(stretch[order]) != 0)
-    starts = np.flatnonzero(begins)
-    ends = np.append(starts[1:], len(order)) - 1
-    kept = np.zeros(len(order), dtype=np.bool_)
-    kept[order[starts]] = kept[order[ends]] = True
-    newest = np.lexsort((at, stretch, number))
-    kept[newest[ends]] = True
-    bits = np.concatenate(tests)[kept]
-    block = TelemetryBlock(
-        list(table),
-        number[kept].tolist(),
-        at[kept].tolist(),
-        values[kept].tolist(),
-        np.concatenate(flag)[kept].tolist(),
-        bits.tolist() if bits.any() else [],
-    )
-    return msgspec.json.encode(block), len(block.ts), len(at) - len(block.ts)
+    table, rows = reduce.flatten(reduce.decoded(blocks))
+    keep = exceptions(rows, bands(table, {})) if step == 0 else np.zeros(len(rows.start), dtype=np.bool_)
+    left, went = reduce.reduced(rows, keep, STEPS_MS[step])
+    block = reduce.encode(table, left)
+    return msgspec.json.encode(block), len(block.ts), went
+
+
+def exceptions(rows: reduce.Spans, band: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    """Readings that are flagged, or further than the dead band of their series from the one before."""
+    order = np.lexsort((rows.start, rows.series))
+    series, value = rows.series[order], rows.last[order]
+    first = np.ones(len(order), dtype=np.bool_)
+    first[1:] = np.diff(series) != 0
+    moved = np.abs(np.diff(value, prepend=value[:1])) > band[series]
+    marked = np.empty(len(order), dtype=np.bool_)
+    marked[order] = first | moved
+    return marked | flagged(rows.flag)
+
+
+def flagged(flag: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """In doubt or worse. What a test only remarks on (a gap, lateness) is no doubt; its bit goes into the aggregate."""
+    found: npt.NDArray[np.bool_] = flag >= Quality.SUSPECT
+    return found

@@ -75,6 +75,7 @@ class Uplink:
         journal: where events wait.
         http: see `client`.
         on_date: told the cloud's Date header, for judging our own clock.
+        age_ms: how long ago something was stamped, whatever happened to our clock since.
     """
 
     def __init__(
@@ -84,12 +85,14 @@ class Uplink:
         journal: Journal,
         http: httpx.AsyncClient,
         on_date: Callable[[str], None] = lambda _: None,
+        age_ms: Callable[[int], int] = lambda born_ms: now_ms() - born_ms,
     ) -> None:
         self._settings = settings
         self._source = f"/edges/{edge}"
         self._journal = journal
         self._http = http
         self._on_date = on_date
+        self._age_ms = age_ms
         self._alarms = asyncio.Event()
         self._others = asyncio.Event()
         self.cloud = Cloud.UNKNOWN
@@ -187,9 +190,9 @@ class Uplink:
             raise AwayError(f"{type(error).__name__}: {error}") from None
         finally:
             UPLINK_BATCHES.labels(outcome="tried").inc()
-        if date := response.headers.get("Date"):
-            self._on_date(date)
         check(response)
+        if date := response.headers.get("Date"):  # of whoever knows our token, not of a captive portal
+            self._on_date(date)
         try:
             return _VERDICTS.decode(response.content).verdicts
         except msgspec.MsgspecError as error:
@@ -197,7 +200,7 @@ class Uplink:
 
     def _envelope(self, event: Waiting) -> bytes:
         """An event that is old at its first try after an outage says so, and its alert too."""
-        replayed = now_ms() - event.born_ms > REPLAY_AFTER_MS
+        replayed = self._age_ms(event.born_ms) > REPLAY_AFTER_MS
         data = event.data
         if replayed and event.type == Type.ALARM_CHANGED:
             alert = msgspec.json.decode(data, type=Alert)

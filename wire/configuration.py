@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from wire.action import ActionConfig
 from wire.alert import Hazard
 from wire.time import REAL, Timeline
 
@@ -62,11 +63,16 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """What a person decided on an alarm; carried out once, never after its expiry.
 
     `out_of_service` and `into_service` name `<device>:<rule>`, or `<device>:*` for the whole device (in an exercise
-    with its id before, as in alerts); their `episode` means nothing.
+    with its id before, as in alerts); their `episode` means nothing. So do `switch_on`, `switch_off` and `hand_back`,
+    which name `action:<id>`: a person moves an action and holds it so until `until` (none: until handed back, or for
+    `switch_on` its time limit), or leaves it to its alarms again.
     """
 
     id: str
-    verb: Literal["acknowledge", "reset", "shelve", "unshelve", "out_of_service", "into_service"]
+    verb: Literal[
+        "acknowledge", "reset", "shelve", "unshelve", "out_of_service", "into_service",
+        "switch_on", "switch_off", "hand_back",
+    ]  # fmt: skip
     alarm_id: str
     episode: int
     author: str
@@ -97,6 +103,7 @@ class EdgeDocument(msgspec.Struct, frozen=True, kw_only=True):
     drills: list[DrillConfig] = []
     decisions: list[Decision] = []  # pending ones
     layers: list[RuleLayer] = []  # of the sites that its devices are at
+    actions: list[ActionConfig] = []  # what it may move by itself
 
 
 class EdgeChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,7 +113,7 @@ class EdgeChange(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     revision: int
-    kind: Literal["device", "timeline", "drill", "decision", "layer"]
+    kind: Literal["device", "timeline", "drill", "decision", "layer", "action"]
     key: str
     value: _RawOrNone = None
 

@@ -18,6 +18,7 @@ class Type(StrEnum):
     READING_REJECTED = "org.shouwang.reading.rejected.v1"  # wire.report.Rejection
     EDGE_REPORTED = "org.shouwang.edge.reported.v1"  # wire.report.EdgeReport
     DECISION_REPORTED = "org.shouwang.decision.reported.v1"  # wire.configuration.DecisionReport
+    ACTION_REPORTED = "org.shouwang.action.reported.v1"  # wire.action.ActionReport
 
 
 class CloudEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

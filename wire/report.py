@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from wire.action import ActionState
 from wire.time import REAL
 
 
@@ -122,3 +123,4 @@ class EdgeReport(msgspec.Struct, frozen=True, kw_only=True):
     notes: list[str] = []
     alarms: AlarmCounts | None = None
     floods: list[AlarmFlood] = []
+    actions: list[ActionState] = []

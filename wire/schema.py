@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from wire import alert, configuration, event, reading, report
+from wire import action, alert, configuration, event, reading, report
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -19,7 +19,7 @@ CONTENTS: dict[str, tuple[str, tuple[type, ...]]] = {
     "event": ("CloudEvents envelopes and the verdicts on them", (event.CloudEvent, event.Verdicts)),
     "report": (
         "What the edge says of devices, of what it refused, and of itself",
-        (report.DeviceReport, report.FoundDevice, report.Rejection, report.EdgeReport),
+        (report.DeviceReport, report.FoundDevice, report.Rejection, report.EdgeReport, action.ActionReport),
     ),
     "configuration": (
         "What goes down to an edge, by list and by watch, and what comes back of decisions",
@@ -31,6 +31,7 @@ CONTENTS: dict[str, tuple[str, tuple[type, ...]]] = {
             configuration.DrillConfig,
             configuration.Decision,
             configuration.DecisionReport,
+            action.ActionConfig,
         ),
     ),
 }

@@ -56,7 +56,7 @@ def parse_profile(text: str, file: str) -> Profile:
         known = QUANTITIES[quantity]
         valid = (point.valid[0], point.valid[1]) if point.valid else None
         zh, en = (point.label.zh, point.label.en) if point.label else (known.zh, known.en)
-        points.append(Point(name, point.unit, quantity, valid, zh, en, name in derived))
+        points.append(Point(name, point.unit, quantity, valid, zh, en, name in derived, point.dead_band))
     return Profile(
         name=document.profile,
         aliases=tuple(document.aliases),

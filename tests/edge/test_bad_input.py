@@ -10,7 +10,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from device_profiles.library import Library
-from edge.batch import Arrived
+from edge.batch import Arrived, Batcher
 from edge.judge import Judge
 from edge.lane import Transaction
 from edge.table import Compiler
@@ -101,6 +101,37 @@ def test_each_is_visible_with_its_reason_and_the_rest_goes_on(name):
     assert rejection.topic == bad.topic
     assert rejection.detail
     assert len(points) == 2 + recorded
+
+
+class _Unkept:
+    """A journal that takes everything and keeps the last transaction."""
+
+    async def commit(self, transaction):
+        self.last = transaction
+
+
+async def test_what_was_judged_with_it_is_judged_anew_and_is_no_duplicate(monkeypatch):
+    """The message with the error is visible, and only it is lost."""
+    judge, journal = a_judge(), _Unkept()
+    batcher = Batcher(judge, journal, lambda _: None)
+    step = judge.engine.step
+
+    def fragile(columns):
+        if (columns.value == 0.666).any():
+            raise ZeroDivisionError("a bug")
+        return step(columns)
+
+    monkeypatch.setattr(judge.engine, "step", fragile)
+    waits = [
+        batcher.put(message({"ts": NOW + at, "seq": at, "obscuration": value}))
+        for at, value in enumerate([0.02, 0.666, 0.04])
+    ]
+    await batcher.step()
+    assert all(wait.done() for wait in waits)
+    recorded = [event.items for event in journal.last.events if event.type is Type.TELEMETRY_RECORDED]
+    assert sum(recorded) == 2
+    assert [(each.reason, "a bug" in each.detail) for each in judge.rejections.recent] == [("malformed", True)]
+    assert len(journal.last.keys) == 3 * 8
 
 
 def test_a_reading_from_2035_is_judged_by_arrival_and_flagged():

@@ -109,20 +109,6 @@ def test_broker(make_edge, cloud, undisturbed):
     assert set(cloud.readings().values()) == {1}, "a reading was stored twice"
 
 
-def test_cloud_away_then_back(make_edge, cloud, undisturbed):
-    def disturb(_, server):
-        def away():
-            server.mode = "away"
-
-        def back():
-            server.mode = "ok"
-
-        return {READINGS // 4: away, READINGS * 3 // 4: back}
-
-    run(make_edge(cloud), cloud, disturb)
-    compare(cloud, undisturbed)
-
-
 def test_agent_and_cloud_at_once_over_mosquitto(make_edge, cloud, mosquitto, undisturbed):
     cloud.document = document()
     edge = make_edge(cloud, broker=f'mode = "external"\nurl = "{mosquitto.url}"').start()

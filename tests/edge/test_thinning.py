@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge import thinning
+from edge import reduce, thinning
 from edge.journal import Journal
 from edge.journal_file import VERSION
 from edge.lane import Lane, Outgoing, Transaction
@@ -28,12 +28,29 @@ def block(rows, exercise=None) -> bytes:
 
 
 def rows_of(data: bytes):
+    """Readings that stand alone; of aggregates the lowest, the highest and the last, which were measured so."""
     found = msgspec.json.decode(data, type=TelemetryBlock)
     tests = found.tests or [0] * len(found.ts)
-    return [
+    rows = [
         (found.table[number].device, *rest)
         for number, *rest in zip(found.series, found.ts, found.value, found.flag, tests, strict=True)
     ]
+    many = found.aggregates
+    for index in range(len(many.start) if many is not None else 0):
+        device = found.table[many.series[index]].device
+        flag, bits = many.flag[index], (many.tests or [0] * len(many.start))[index]
+        for at, value in (
+            (many.low_at[index], many.low[index]),
+            (many.high_at[index], many.high[index]),
+            (many.span[index], many.last[index]),
+        ):
+            rows.append((device, many.start[index] + at, value, flag, bits))
+    return rows
+
+
+def number_of(data: bytes) -> int:
+    """Readings that a block stands for."""
+    return reduce.flatten(reduce.decoded([data]))[1].readings
 
 
 @given(
@@ -49,20 +66,39 @@ def rows_of(data: bytes):
         max_size=60,
     ),
     st.integers(0, 60),
-    st.integers(0, 1),
+    st.lists(st.sampled_from([0, 1, 2]), min_size=1, max_size=3).map(sorted),
 )
-def test_of_each_stretch_the_lowest_the_highest_and_the_last_stay(rows, cut, step):
-    data, kept, lost = thinning.thinned([block(rows[:cut]), block(rows[cut:])], step)
-    left = rows_of(data)
-    assert len(left) == kept == len(rows) - lost
-    assert not [each for each in left if each not in rows]
-    every = thinning.STEPS_MS[step]
+def test_of_each_stretch_the_lowest_the_highest_the_last_the_mean_and_the_number_stay(rows, cut, steps):
+    data = [block(rows[:cut]), block(rows[cut:])]
+    for step in steps:  # one step after the other is the same as the last alone, but for what stands alone
+        thin, _, _ = thinning.thinned(data, step)
+        data = [thin]
+    every = thinning.STEPS_MS[steps[-1]]
+    left = rows_of(data[0])
+    assert number_of(data[0]) == len(rows), "every reading is counted"
+    assert not {row[1:3] for row in left} - {row[1:3] for row in rows}, "nothing is told that was not measured"
     for device, stretch in {(row[0], row[1] // every) for row in rows}:
         before = [row for row in rows if (row[0], row[1] // every) == (device, stretch)]
         after = [row for row in left if (row[0], row[1] // every) == (device, stretch)]
         assert {min(row[2] for row in before), max(row[2] for row in before)} <= {row[2] for row in after}
         assert max(row[1] for row in before) == max(row[1] for row in after)
-        assert len(after) <= 3
+        assert max(row[3] for row in before) == max(row[3] for row in after)
+    _, spans = reduce.flatten(reduce.decoded(data))
+    total, expected = float((spans.mean * spans.number).sum()), sum(row[2] for row in rows)
+    assert abs(total - expected) <= 1e-5 * len(rows) * 5
+
+
+def test_by_exception_what_moved_or_is_flagged_stands_alone_and_a_calm_minute_is_one_row():
+    rows = [("a", START + second * 1000, 0.1 + second % 3 * 0.001, 1, 0) for second in range(60)]
+    rows[20] = ("a", START + 20_000, 0.5, 1, 0)
+    rows[40] = (*rows[40][:3], 3, 8)
+    data, kept, lost = thinning.thinned([block(rows)], 0)
+    found = msgspec.json.decode(data, type=TelemetryBlock)
+    assert sorted(ts - START for ts in found.ts) == [0, 20_000, 21_000, 40_000], "first, jump, return, doubt"
+    assert (kept, lost) == (4, 56)
+    assert found.aggregates.count == [56]
+    assert (found.aggregates.low, found.aggregates.high) == ([0.1], [0.1 + 2 * 0.001])
+    assert len(data) < len(block(rows)) / 4
 
 
 async def fill(journal, minutes, *, first=0):
@@ -95,12 +131,12 @@ async def test_a_full_lane_keeps_the_span_and_the_peaks_and_tells_what_went(tmp_
     assert min(row[1] for row in rows) < START + 60_000, "the oldest are still there"
     assert max(row[1] for row in rows) >= START + 399 * 60_000
     assert (99.0, 3, 4) in {row[2:] for row in rows}
+    assert sum(number_of(each.data) for each in waiting) == 400 * 20 * 12, "all are counted"
     losses = await journal.losses(0)
     assert losses
-    assert all("min are kept" in loss.reason for loss in losses)
-    assert (
-        sum(loss.items for loss in losses) + len(rows) == 400 * 20 * 12 or len(losses) == 20
-    )  # the newest 20 are told
+    reasons = {loss.reason for loss in losses}
+    assert reasons <= {thinning.words(step) for step in range(3)}
+    assert all(loss.items and loss.first_ms <= loss.last_ms for loss in losses)
     await journal.close()
 
 

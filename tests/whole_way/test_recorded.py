@@ -58,6 +58,7 @@ def test_every_station_that_burnt_is_alerted_and_the_quiet_stays_quiet(stack: St
 
     expected = {meter.device for station in everywhere for meter in station.meters if meter.peak_per_m >= 0.1}
     wait_for("the alarms in the cloud", lambda: len(expected - set(opened())) < len(expected) / 4)
+    wait_for("every alarm of the edge in the cloud", lambda: stack.edge_status()["journal"]["events"]["alarm"] == 0)
     first = opened()
     judged = 0
     for station in everywhere:
