@@ -20,14 +20,31 @@ from cloud.feed.service import Feed
 from cloud.people.throttle import LoginThrottle
 from cloud.registry import timelines
 from cloud.secret_files import write_secret
-from cloud.services import Services, services_of
+from cloud.services import DueHandler, Services, services_of
 from cloud.settings import Settings
 from cloud.telemetry.store import TelemetryStore
 
 __all__ = ["DOMAINS", "Services", "create_app", "load_models", "services_of"]
 
-DOMAINS = ("people", "registry", "telemetry", "feed", "intake", "incidents", "dispatch", "notify", "drills", "rulebook")
-"""Folders that may hold model.py, api.py (`router`), service.py and background.py (`async background(services)`)."""
+DOMAINS = (
+    "timers",
+    "audit",
+    "people",
+    "registry",
+    "telemetry",
+    "feed",
+    "intake",
+    "incidents",
+    "dispatch",
+    "desk",
+    "notify",
+    "drills",
+    "rulebook",
+    "plans",
+    "modes",
+)
+"""Folders that may hold model.py, api.py (`router`), service.py, background.py (`async background(services)`) and
+due.py (`HANDLERS`: who carries out which kind of timer)."""
 PREFIX = "/api/v1"
 _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.2, 10.0
 _log = logging.getLogger(__name__)
@@ -45,6 +62,16 @@ def load_models() -> None:
     """Import every domain's tables, so that `Base.metadata` is complete."""
     for _ in _modules("model"):
         pass
+
+
+def due_handlers() -> dict[str, DueHandler]:
+    """Who carries out each kind of timer, of every domain."""
+    found: dict[str, DueHandler] = {}
+    for domain, module in _modules("due"):
+        if twice := found.keys() & module.HANDLERS.keys():
+            raise ValueError(f"{domain}: timers of kind {sorted(twice)} are another domain's")
+        found |= module.HANDLERS
+    return found
 
 
 async def supervised(name: str, services: Services, work: Callable[[Services], Awaitable[Any]]) -> None:
@@ -109,6 +136,7 @@ def create_services(settings: Settings) -> Services:
         throttle=LoginThrottle(settings.login_failures, settings.login_window_s),
         metrics_token=_kept_secret(settings.secrets_dir / "metrics.token"),
         demo_clock=timelines.demo_clock,
+        due=due_handlers(),
     )
 
 

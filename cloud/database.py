@@ -105,6 +105,14 @@ class Database:
             yield session
 
     @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncSession]:
+        """A session for queries that all see one moment, however much is written meanwhile."""
+        async with self._sessions() as session:
+            one_moment = "BEGIN" if self.is_sqlite else "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+            await session.execute(text(one_moment))
+            yield session
+
+    @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """A session for one change: committed at the end, rolled back on any error.
 

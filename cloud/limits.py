@@ -7,6 +7,7 @@ from cloud.problems import Problem
 from cloud.settings import Settings
 
 _LARGE = ("/api/v1/edge/events", "/api/v1/devices/import")
+_LARGE_BELOW = ("/api/v1/incidents/", "/attachments")  # photos and voice notes
 
 
 class BodyLimit:
@@ -22,7 +23,10 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        limit = self._large if scope["path"] in _LARGE else self._usual
+        path: str = scope["path"]
+        above, below = _LARGE_BELOW
+        large = path in _LARGE or (path.startswith(above) and path.endswith(below))
+        limit = self._large if large else self._usual
         problem = Problem(413, "too-large", f"The body may hold {limit} bytes.")
         announced = next((v for k, v in scope["headers"] if k == b"content-length"), b"0")
         if not announced.isdigit() or int(announced) > limit:

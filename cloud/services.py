@@ -1,7 +1,7 @@
 """What every route and background task of one process shares."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cloud.feed.service import Feed
     from cloud.people.throttle import LoginThrottle
     from cloud.telemetry.store import TelemetryStore
+    from cloud.timers.service import Due
 
 
 def wall_clock() -> datetime:
@@ -23,6 +24,8 @@ def wall_clock() -> datetime:
     return datetime.now(UTC)
 
 
+DueHandler = Callable[["Services", "Due"], Awaitable[None]]
+"""Carries out one kind of timer: opens its transaction, takes the timer in it, acts."""
 DemoClock = Callable[[AsyncSession, str, datetime], Awaitable[dict[str, Any] | None]]
 
 
@@ -40,6 +43,8 @@ class Services:
     now: Callable[[], datetime] = wall_clock
     demo_clock: DemoClock | None = None
     """The registry's answer to 'which clock does the demonstration run on?' for the people domain below it."""
+    due: Mapping[str, DueHandler] = field(default_factory=dict)
+    """Who carries out each kind of timer (`HANDLERS` of each domain's due.py)."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     restarts: dict[str, int] = field(default_factory=dict)
     """How often the supervisor had to start each background task again."""

@@ -1,6 +1,7 @@
 """What an administrator may set; every limit has its number here."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -43,6 +44,10 @@ class Settings(BaseModel):
     accept_within_s: float = Field(60.0, gt=0)
     automatic_offers: bool = True
     """Smoke of level I or II is offered to the micro fire station at once, before anybody at the desk acts."""
+    auto_dispatch: dict[Literal["I", "II", "III", "IV"], Literal["offer", "reserve", "propose"]] = {}
+    """What each level sets off by itself, where it differs from: I and II offer, III and IV propose."""
+    timer_lease_s: float = Field(30.0, gt=0, le=600)
+    """What a worker that died had claimed is taken up by another after so long."""
     notify_webhook_url: str | None = Field(None, pattern=r"^https?://")
     """Where every notification is posted as JSON, beside the screens and the log file."""
     edge_offline_after_s: float = Field(20.0, gt=0)

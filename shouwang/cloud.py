@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 import typer
 
 if TYPE_CHECKING:
+    from cloud.audit.service import Head
     from cloud.database import Database
+    from cloud.incidents.verification import Report
     from cloud.settings import Settings
 
 app = typer.Typer(help="The cloud service: run it, seed it, keep its accounts.", no_args_is_help=True)
@@ -148,6 +150,66 @@ async def _seed(settings: "Settings") -> int:
             await people.revoke_edge_tokens(session, demo.EDGE_ID, now=now)
             write_secret(token_file, await people.issue_edge_token(session, demo.EDGE_ID, now=now) + "\n")
     return len(opened)
+
+
+@app.command("verify-audit")
+def verify_audit(
+    data_dir: DataDir = _DATA_DIR,
+    database_url: DatabaseUrl = "",
+    expect: Annotated[
+        str, typer.Option(metavar="SEQ:HASH", help="A head noted earlier, elsewhere: it must still be in the chain.")
+    ] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="For a program.")] = False,
+) -> None:
+    """Say whether anything was changed unseen: the audit chain, and every incident's timeline against it.
+
+    Changes nothing and may run beside the service. Note the head that it prints somewhere the database is not: with
+    `--expect` it proves later that nothing before it was changed or cut off.
+    Exit codes: 0 intact, 1 broken (it says where), 2 refused (the message says why).
+    """
+    from cloud.audit.service import Head
+
+    try:
+        head = Head.read(expect) if expect else None
+    except ValueError as error:
+        _refuse(f"--expect: {error}.")
+    report = asyncio.run(_verify_audit(_settings(data_dir, database_url), head))
+    shown = report.json()
+    if as_json:
+        typer.echo(json.dumps(shown, ensure_ascii=False))
+    else:
+        lines, count = shown["audit"]["lines"], shown["incidents"]
+        typer.echo(f"{'intact' if report.intact else 'BROKEN'}: {lines} audit lines, {count} incidents")
+        typer.echo(f"head {shown['audit']['head']}")
+        if shown["audit"]["broken_at"] is not None:
+            typer.echo(f"audit line {shown['audit']['broken_at']}: {shown['audit']['why']}")
+        if shown["audit"]["expected_holds"] is False:
+            typer.echo(f"the expected head {shown['audit']['expected']} is not in the chain")
+        for one in shown["broken"]:
+            typer.echo(f"incident {one['number'] or one['incident']}, line {one['line']}: {one['why']}")
+        if shown["more"]:
+            typer.echo(f"and {shown['more']} more")
+    raise typer.Exit(0 if report.intact else 1)
+
+
+async def _verify_audit(settings: "Settings", expected: "Head | None") -> "Report":
+    from sqlalchemy.exc import DBAPIError
+
+    from cloud.app import load_models
+    from cloud.database import Database
+    from cloud.incidents.verification import verify
+
+    load_models()
+    if not settings.database_url and not (settings.data_dir / "cloud.sqlite").exists():
+        _refuse(f"there is no database in {settings.data_dir}.")
+    db = Database(settings.url)
+    try:
+        async with db.snapshot() as session:
+            return await verify(session, expected)
+    except DBAPIError as error:
+        _refuse(f"this database cannot be read, or is of an earlier version: {error.orig}")
+    finally:
+        await db.close()
 
 
 account_app = typer.Typer(help="Accounts, without the screens.", no_args_is_help=True)

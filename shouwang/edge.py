@@ -69,3 +69,42 @@ def run(
     except agent.STARTUP_ERRORS as error:
         typer.echo(f"edge: {error}", err=True)
         raise typer.Exit(2) from None
+
+
+@app.command()
+def password(
+    config: Annotated[Path, typer.Option("--config", help="Settings file (TOML).", dir_okay=False)],
+    new: Annotated[bool, typer.Option("--new", help="Make up another one.")] = False,
+    choose: Annotated[
+        bool, typer.Option("--set", help="Ask for one of your own (from a pipe: its first line).")
+    ] = False,
+) -> None:
+    """The password of the status page, which is asked for where it does not listen on loopback alone.
+
+    A running agent takes a changed one up at once. Exit codes: 0 done, 2 it can't be read or kept.
+    """
+    import msgspec
+
+    from edge.settings import SettingsError, load
+    from edge.status_access import generated_password, new_password, set_password
+
+    try:
+        data_dir = load(config).edge.data_dir
+        if choose:
+            given = typer.prompt("password", hide_input=True) if sys.stdin.isatty() else sys.stdin.readline().strip()
+            if len(given) < 12:
+                typer.echo("edge: a password needs at least 12 characters. Choose a longer one.", err=True)
+                raise typer.Exit(2)
+            set_password(data_dir, given)
+            typer.echo("kept")
+            return
+        found = new_password(data_dir) if new else generated_password(data_dir)
+    except (SettingsError, OSError, msgspec.MsgspecError) as error:
+        typer.echo(f"edge: {error}", err=True)
+        raise typer.Exit(2) from None
+    if found is None:
+        typer.echo(
+            "edge: the password was set by a person and is kept as a hash. --new makes up another one.", err=True
+        )
+        raise typer.Exit(2)
+    typer.echo(found)

@@ -9,11 +9,10 @@ from fastapi.responses import JSONResponse
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 from sqlalchemy import select
 
-from cloud.dispatch import alarm_api, cards, decisions, roster, service, snapshots, summary
+from cloud.dispatch import alarm_api, decisions, owner_api, send_api, service, snapshots, summary
 from cloud.dispatch.acts import Desk, Did, Id, on_incident, once
 from cloud.dispatch.model import Assignment
 from cloud.dispatch.progress import LIVE, Tap
-from cloud.dispatch.proposal import propose
 from cloud.dispatch.service import Policy
 from cloud.feed import service as feed
 from cloud.incidents import arrivals, exercises, places
@@ -21,6 +20,7 @@ from cloud.incidents import service as incidents
 from cloud.incidents.api import POSITION
 from cloud.incidents.docket import Docket, Exercise, by
 from cloud.incidents.model import Incident
+from cloud.incidents.plan_ticks import card_of
 from cloud.incidents.states import Outcome
 from cloud.incidents.views import incidents_json
 from cloud.people.access import Person, Role, may_see, require
@@ -31,6 +31,8 @@ from wire.level import Level
 
 router = APIRouter(tags=["dispatch"])
 router.include_router(alarm_api.router)
+router.include_router(send_api.router)
+router.include_router(owner_api.router)
 Anyone = Annotated[Person, Depends(require())]
 Reporter = Annotated[Person, Depends(require(Role.DUTY_OFFICER, Role.PROPERTY_MANAGER, Role.RESPONDER, Role.TRAINER))]
 OnTheGround = Annotated[Person, Depends(require(Role.RESPONDER, Role.DUTY_OFFICER))]
@@ -52,12 +54,6 @@ class NoteBody(_Body):
     """A note."""
 
     text: Words
-
-
-class DispatchBody(_Body):
-    """Who is to go."""
-
-    responder_id: Id
 
 
 class ResolveBody(_Body):
@@ -86,10 +82,14 @@ class ResetBody(_Body):
     alarm_id: Id
 
 
+DeclineCode = Literal["busy", "too_far", "not_equipped", "unwell", "off_shift", "not_ours", "unsafe", "other"]
+
+
 class DeclineBody(_Body):
     """Why not."""
 
     reason: Short = ""
+    code: DeclineCode | None = Field(None, description="Which of the usual reasons")
 
 
 class ClearBody(_Body):
@@ -116,7 +116,7 @@ class ByHandBody(_Body):
     hazard: Hazard
     what: Words
     caller: Short = ""
-    origin: Literal["phone", "patrol", "hotline", "place_code"] = "phone"
+    origin: Literal["phone", "walk_in", "patrol", "hotline", "place_code"] = "phone"
     level: Level | None = None
     exercise: Id | None = Field(None, description="Issued exercise that the report is a part of; its participants only")
 
@@ -214,47 +214,6 @@ async def note(request: Request, person: Anyone, incident_id: str, body: NoteBod
     return await on_incident(request, person, incident_id, act)
 
 
-@router.get("/incidents/{incident_id}/proposals", summary="Who should go, and why")
-async def proposals(request: Request, person: Desk, incident_id: str) -> dict[str, Any]:
-    """Best first, each with reasons and what is missing."""
-    services = services_of(request)
-    async with services.db.reading() as session:
-        row = await incidents.get(session, incident_id, person)
-        forces = await roster.forces(session, row, services.now())
-        standing = await snapshots.assignments_of(session, incident_id)
-        on_it = [assignment.responder_id for assignment in standing if assignment.state in LIVE]
-        result = propose(roster.need_of(row), forces, asked=on_it)
-    return {
-        "items": [
-            {
-                "responder_id": one.responder_id,
-                "name": one.name,
-                "kind": one.kind,
-                "role": one.role,
-                "distance_m": one.distance_m,
-                "walk_min": one.walk_min,
-                "recommended": one.recommended,
-                "score": one.score,
-                "reasons": [{"code": r.code, "ok": r.ok, "params": r.params} for r in one.reasons],
-                "missing": list(one.missing),
-            }
-            for one in result.items
-        ],
-        "not_recommended": [{"name": name, "reason": code, "code": code} for name, code in result.not_recommended],
-    }
-
-
-@router.post("/incidents/{incident_id}/dispatch", summary="派单")
-async def dispatch(request: Request, person: Desk, incident_id: str, body: DispatchBody) -> JSONResponse:
-    """Offers the incident to a responder; acknowledges and accepts it if nobody has yet."""
-    policy = Policy.of(services_of(request).settings)
-
-    async def act(work: Docket, row: Incident) -> None:
-        await service.send(work, policy, row, person, body.responder_id, body.at)
-
-    return await on_incident(request, person, incident_id, act)
-
-
 @router.post("/incidents/{incident_id}/resolve", summary="处置完毕")
 async def resolve(request: Request, person: Desk, incident_id: str, body: ResolveBody | None = None) -> JSONResponse:
     """The work is done."""
@@ -331,14 +290,15 @@ async def mine(request: Request, person: OnTheGround) -> JSONResponse:
         rows = [row for row in await session.scalars(query) if row.exercise is None or row.exercise in person.exercises]
         found = list(await session.scalars(select(Incident).where(Incident.id.in_({row.incident_id for row in rows}))))
         by_id = {row["id"]: row for row in await incidents_json(session, found)}
-    items = [
-        snapshots.assignment_json(row)
-        | {
-            "incident": by_id[row.incident_id],
-            "card": cards.card(Hazard(by_id[row.incident_id]["hazard"]), row.responder["role"]),
-        }
-        for row in rows
-    ]
+        at = {row.id: row for row in found}
+        items = [
+            snapshots.assignment_json(row)
+            | {
+                "incident": by_id[row.incident_id],
+                "card": await card_of(session, at[row.incident_id], row.responder["role"], services.now()),
+            }
+            for row in rows
+        ]
     return JSONResponse({"items": items, "next": None}, headers={POSITION: str(position)})
 
 
@@ -370,8 +330,9 @@ async def decline(
     request: Request, person: OnTheGround, assignment_id: str, body: DeclineBody | None = None
 ) -> JSONResponse:
     """I cannot, and why."""
-    given = body or DeclineBody(at=None)
-    return await _tap(request, person, assignment_id, Tap.DECLINE, given.at, given.reason)
+    given = body or DeclineBody(at=None, code=None)
+    reason = given.reason or (given.code or "")
+    return await _tap(request, person, assignment_id, Tap.DECLINE, given.at, reason)
 
 
 @router.post("/assignments/{assignment_id}/en-route", summary="已出发")

@@ -18,8 +18,16 @@ LONGEST_REPEAT = timedelta(minutes=15)
 class Step(StrEnum):
     """What somebody has to do in time."""
 
-    ACKNOWLEDGE = "acknowledge"
-    ACCEPT = "accept"
+    ACKNOWLEDGE = "acknowledge"  # 接警: somebody takes the incident
+    DISPATCH = "dispatch"  # 派单: the one who took it sends somebody
+    ACCEPT = "accept"  # 接单: who was asked says yes
+    SET_OUT = "set_out"  # 出发: who said yes is on the way
+    ARRIVE = "arrive"  # 到场
+    REPORT = "report"  # 报进展: a word from the scene
+    CLOSE = "close"  # 核查、结案, after the work
+
+
+STEPS = frozenset(step.value for step in Step)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +59,52 @@ ACCEPT: Mapping[Hazard, Limits] = {
     Hazard.DEVICE: _limits(600, 600, 1800, 1800),
     Hazard.GATEWAY: _limits(300, 300, 600, 1800),
 }
+DISPATCH: Mapping[Hazard, Limits] = {
+    Hazard.SMOKE: _limits(60, 60, 120, 600),  # nobody on the way after a minute is what the desk must hear of
+    Hazard.WATER_LEVEL: _limits(60, 120, 300, 1800),
+    Hazard.CURTAIN_WALL: _limits(60, 120, 300, 1800),
+    Hazard.DEVICE: _limits(600, 1800, 7200, 14_400),
+    Hazard.GATEWAY: _limits(300, 300, 600, 7200),  # SCENARIOS 6: a patrol is ordered within five minutes
+}
+SET_OUT: Mapping[Hazard, Limits] = {
+    Hazard.SMOKE: _limits(60, 60, 120, 300),
+    Hazard.WATER_LEVEL: _limits(120, 120, 300, 1800),
+    Hazard.CURTAIN_WALL: _limits(120, 120, 300, 1800),
+    Hazard.DEVICE: _limits(1800, 1800, 7200, 28_800),
+    Hazard.GATEWAY: _limits(600, 600, 1800, 7200),
+}
+ARRIVE: Mapping[Hazard, Limits] = {
+    Hazard.SMOKE: _limits(180, 180, 300, 900),  # a micro fire station is there within three minutes
+    Hazard.WATER_LEVEL: _limits(600, 600, 900, 3600),
+    Hazard.CURTAIN_WALL: _limits(600, 600, 900, 3600),
+    Hazard.DEVICE: _limits(3600, 3600, 14_400, 86_400),
+    Hazard.GATEWAY: _limits(1800, 1800, 3600, 14_400),
+}
+REPORT: Mapping[Hazard, Limits] = {
+    Hazard.SMOKE: _limits(600, 900, 1800, 3600),
+    Hazard.WATER_LEVEL: _limits(900, 1200, 1800, 7200),
+    Hazard.CURTAIN_WALL: _limits(900, 1200, 3600, 14_400),
+    Hazard.DEVICE: _limits(14_400, 14_400, 28_800, 86_400),
+    Hazard.GATEWAY: _limits(3600, 3600, 7200, 14_400),
+}
+CLOSE: Mapping[Hazard, Limits] = {
+    Hazard.SMOKE: _limits(14_400, 28_800, 86_400, 86_400),
+    Hazard.WATER_LEVEL: _limits(28_800, 86_400, 172_800, 259_200),
+    Hazard.CURTAIN_WALL: _limits(28_800, 86_400, 172_800, 259_200),
+    Hazard.DEVICE: _limits(86_400, 86_400, 259_200, 259_200),
+    Hazard.GATEWAY: _limits(86_400, 86_400, 86_400, 259_200),
+}
+TABLES: Mapping[Step, Mapping[Hazard, Limits]] = {
+    Step.ACKNOWLEDGE: ACKNOWLEDGE,
+    Step.DISPATCH: DISPATCH,
+    Step.ACCEPT: ACCEPT,
+    Step.SET_OUT: SET_OUT,
+    Step.ARRIVE: ARRIVE,
+    Step.REPORT: REPORT,
+    Step.CLOSE: CLOSE,
+}
+URGED_FIRST: Mapping[Step, int] = {Step.SET_OUT: 1, Step.ARRIVE: 1, Step.REPORT: 1, Step.CLOSE: 2}
+"""So often the ones who are on it are urged (催办) before the desk above hears; the other steps go up at once."""
 WORSENS: Mapping[Hazard, tuple[Level, timedelta]] = {
     Hazard.SMOKE: (Level.II, timedelta(seconds=120)),  # DOMAIN A4: II unacknowledged for 120 s is I
     Hazard.WATER_LEVEL: (Level.II, timedelta(seconds=300)),  # DOMAIN B2: II not acknowledged for 5 min is I
@@ -62,8 +116,8 @@ CALM = timedelta(minutes=30)
 
 def limit(step: Step, hazard: Hazard, level: Level, *, late: bool = False, scale: float = 1.0) -> timedelta:
     """How long a step may take. What is only history (`late`) gets the calmest limit: seen to, not run to."""
-    table = ACKNOWLEDGE if step is Step.ACKNOWLEDGE else ACCEPT
-    return (CALM if late else table[hazard].of(level)) * scale
+    of_table = TABLES[step][hazard].of(level)
+    return (max(CALM, of_table) if late else of_table) * scale
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +195,7 @@ def missed(
 ) -> Missed:
     """A limit has passed: who is told next, whether the level rises, and when the next limit is due."""
     target = above(way, tier)
-    repeats = target.tier <= tier
+    repeats = target.tier <= tier  # at the top, or the way has become shorter since: then again from its end
     raised = None
     worsens = WORSENS.get(hazard)
     if step is Step.ACKNOWLEDGE and worsens and not late:
@@ -149,6 +203,6 @@ def missed(
         if level is at_level and now - clock_from >= after * scale:
             raised = Level.I
     span = limit(step, hazard, raised or level, late=late, scale=scale)
-    if repeats:  # at the top: again and again, further and further apart
+    if repeats:  # again and again, further and further apart
         span = max(span, min((now - clock_from) / 2, LONGEST_REPEAT))
     return Missed(target, raised, now + span, repeats, f"no_{step}_in_time")

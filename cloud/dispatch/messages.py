@@ -44,18 +44,72 @@ def text_of_recall(incident: Incident) -> Text:
     return f"任务撤销：{zh}（{incident.number}）", f"Recalled – {en} ({incident.number})"
 
 
+MISSED = {
+    Step.ACKNOWLEDGE: ("超时未接警", "not acknowledged"),
+    Step.DISPATCH: ("超时未派单", "nobody has been sent"),
+    Step.ACCEPT: ("无人接单", "nobody has accepted"),
+    Step.SET_OUT: ("接单后未出发", "accepted, and not on the way"),
+    Step.ARRIVE: ("超时未到场", "not on scene in time"),
+    Step.REPORT: ("现场久无消息", "no word from the scene"),
+    Step.CLOSE: ("超时未核查结案", "done, and not checked and closed"),
+}
+
+
 def text_of_escalation(incident: Incident, step: Step) -> Text:
     """To the desk above: a limit has passed."""
-    zh, en = _what(incident)
-    if step is Step.ACKNOWLEDGE:
-        return (
-            f"逐级上报：超时未接警，{zh}（{incident.number}）",
-            f"Escalated, not acknowledged – {en} ({incident.number})",
-        )
+    (zh, en), (missed_zh, missed_en) = _what(incident), MISSED[step]
     return (
-        f"逐级上报：无人接单，{zh}（{incident.number}）",
-        f"Escalated, nobody has accepted – {en} ({incident.number})",
+        f"逐级上报：{missed_zh}，{zh}（{incident.number}）",
+        f"Escalated, {missed_en} – {en} ({incident.number})",
     )
+
+
+def text_of_urging(incident: Incident, step: Step) -> Text:
+    """To whoever is on it: a limit has passed, the desk above hears next."""
+    (zh, en), (missed_zh, missed_en) = _what(incident), MISSED[step]
+    return f"催办：{missed_zh}，{zh}（{incident.number}）", f"Reminder, {missed_en} – {en} ({incident.number})"
+
+
+def text_of_deferral_over(incident: Incident) -> Text:
+    """To the owner: the time that he asked for is over."""
+    zh, en = _what(incident)
+    return f"延期已到：{zh}（{incident.number}）", f"The extension is over – {en} ({incident.number})"
+
+
+def text_of_hand_off(incident: Incident, who: str) -> Text:
+    """To another duty officer: will you take this one?"""
+    zh, en = _what(incident)
+    return (
+        f"转交：{who}请您接手{zh}，接手前仍由{who}负责（{incident.number}）",
+        f"Hand-off – {who} asks you to take {en} ({incident.number}); it stays theirs until you do",
+    )
+
+
+def text_of_hand_off_end(incident: Incident, who: str, end: str) -> Text:
+    """To who handed it off: what came of it."""
+    zh, en = _what(incident)
+    said = {
+        "accepted": ("已接手", "has taken"),
+        "declined": ("不接手，仍由您负责", "declines; it stays yours:"),
+        "expired": ("未答复，仍由您负责", "has not answered; it stays yours:"),
+    }[end]
+    return f"转交：{who}{said[0]}，{zh}（{incident.number}）", f"Hand-off – {who} {said[1]} {en} ({incident.number})"
+
+
+UNATTENDED = {
+    "no_clock": ("无人盯办且无时限", "nobody's clock was running"),
+    "no_owner": ("无责任人", "it has no owner"),
+    "owner_gone": ("责任人账号已停用", "its owner's account is closed"),
+    "owner_off_duty": ("责任人已下班未交接", "its owner went off duty without handing over"),
+    "idle": ("长时间无人处理", "nobody has done anything for long"),
+    "clock_stuck": ("时限到期未执行", "a limit that passed was not carried out"),
+}
+
+
+def text_of_unattended(incident: Incident, code: str) -> Text:
+    """To the owner and the duty leader: this one is being forgotten."""
+    (zh, en), (why_zh, why_en) = _what(incident), UNATTENDED[code]
+    return f"无人跟进：{why_zh}，{zh}（{incident.number}）", f"Unattended, {why_en} – {en} ({incident.number})"
 
 
 async def tell(docket: Docket, incident: Incident, person_id: str, kind: str, key: str, text: Text) -> None:

@@ -6,15 +6,16 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cloud.dispatch import roster, timers
-from cloud.dispatch.escalation import Step, Target, above
+from cloud.dispatch import roster
+from cloud.dispatch.clocks import DEFERRAL, PENDING
+from cloud.dispatch.escalation import STEPS, URGED_FIRST, Step, Target, above
 from cloud.dispatch.model import Assignment
 from cloud.dispatch.progress import Stamps
 from cloud.incidents.docket import Docket
 from cloud.incidents.model import Incident
 from cloud.incidents.views import instant
-from cloud.people import service as people
-from cloud.people.model import Area
+from cloud.people.model import Account, Area
+from cloud.timers import service as timers
 
 
 async def assignments_of(session: AsyncSession, incident_id: str) -> list[Assignment]:
@@ -35,6 +36,7 @@ def assignment_json(row: Assignment) -> dict[str, Any]:
         "incident_id": row.incident_id,
         "responder": {key: row.responder[key] for key in ("id", "name", "kind")},
         "state": row.state,
+        "task": row.task,
         "automatic": row.automatic,
         "offered_at": instant(row.offered_at),
         "due_at": instant(row.due_at),
@@ -63,25 +65,36 @@ async def renew(docket: Docket, incident: Incident) -> None:
         assignment_json(row) | {"persons": await roster.member_ids(session, row.responder_id, row.exercise)}
         for row in rows
     ]
-    running = await timers.of_incident(session, incident.id)
-    if not running:
-        incident.deadline = None
-    else:
-        first = running[0]
-        way = await roster.desks(session, incident, docket.now)
-        target = above(way, incident.escalation_tier)
-        incident.deadline = {
-            "step": (Step.ACKNOWLEDGE if first.kind == Step.ACKNOWLEDGE else Step.ACCEPT).value,
-            "due_at": instant(first.due_at),
-            "escalates_to": await target_json(session, target),
-        }
+    incident.deadline = await _deadline(docket, incident)
     docket.touch(incident)
+
+
+async def _deadline(docket: Docket, incident: Incident) -> dict[str, Any] | None:
+    """The clock of somebody's duty that runs out first; while the desk's clocks rest, the end of that."""
+    session = docket.session
+    running = [timer for timer in await timers.of_subject(session, incident.id) if timer.kind in _SHOWN]
+    if not running:
+        return None
+    first = running[0]
+    way = await roster.desks(session, incident, docket.now)
+    target = above(way, first.data.get("tier", incident.escalation_tier))
+    return {
+        "step": first.kind,
+        "due_at": instant(first.due_at),
+        "escalates_to": await target_json(session, target),
+        "urges_first": first.data.get("round", 0) < URGED_FIRST.get(Step(first.kind), 0)
+        if first.kind in STEPS
+        else False,
+    }
+
+
+_SHOWN = STEPS | {DEFERRAL, PENDING}
 
 
 async def target_json(session: AsyncSession, target: Target) -> dict[str, Any]:
     """A desk on the way up, in words."""
     area = await session.get(Area, target.desk.area)
-    person = await people.person(session, target.desk.person) if target.desk.person else None
+    person = await session.get(Account, target.desk.person) if target.desk.person else None
     return {
         "tier": target.tier,
         "area": area.name if area else target.desk.area,

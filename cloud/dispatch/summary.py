@@ -6,8 +6,9 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cloud.dispatch.model import Assignment
+from cloud.dispatch.model import Assignment, Unattended
 from cloud.dispatch.progress import LIVE, AssignmentState
+from cloud.incidents import measures
 from cloud.incidents.model import Incident
 from cloud.incidents.service import in_sight
 from cloud.incidents.states import OVER, State
@@ -35,6 +36,10 @@ async def figures(session: AsyncSession, person: Person, now: datetime) -> dict[
         .group_by(Assignment.state)
     )
     busy: dict[str, int] = {row.state: row.people for row in await session.execute(by_state)}
+    forgotten = select(func.count(func.distinct(Unattended.incident_id))).where(
+        Unattended.ended_at.is_(None),
+        Unattended.incident_id.in_(in_sight(select(Incident.id), person).where(Incident.exercise.is_(None))),
+    )
     running = list(await session.scalars(select(IssuedExercise.id).where(IssuedExercise.state == "running")))
     edges = [
         edge
@@ -44,10 +49,11 @@ async def figures(session: AsyncSession, person: Person, now: datetime) -> dict[
     ]
     return {
         "unacknowledged": len(waiting),
+        "unattended": await session.scalar(forgotten) or 0,
         "oldest_unacknowledged_s": round((now - min(waiting)).total_seconds()) if waiting else None,
         "people_on_the_way": busy.get(AssignmentState.EN_ROUTE, 0),
         "people_on_scene": busy.get(AssignmentState.ON_SCENE, 0),
-        "measures_in_force": 0,  # 管控措施 are not kept yet, so none can be in force here
+        "measures_in_force": await measures.count_in_force(session, person),
         "edges_offline": sum(not edge.online for edge in edges),
         "edges": len(edges),
         "drills_running": len([drill for drill in running if drill in person.exercises or person.has(Role.TRAINER)]),

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from cloud.drills import clock, scenario, service
 from cloud.drills.model import Drill
 from cloud.feed.api import with_position
+from cloud.incidents.retrying import retrying
 from cloud.people.access import EVERYONE, Person, Role, require
 from cloud.problems import not_found
 from cloud.services import Services, services_of
@@ -237,12 +238,15 @@ async def get_drill(drill_id: Id, person: AnyPerson, services: Shared) -> DrillO
 
 
 async def _run(drill_id: str, person: Person, services: Services, how: clock.Move) -> DrillOut:
-    async with services.db.transaction() as session:
-        drill = await session.get(Drill, drill_id)
-        if drill is None or not service.visible(person, drill):
-            raise not_found("drill", drill_id)
-        drill = await service.move(session, drill_id, how, now=services.now())
-        return DrillOut.model_validate(await service.drill_out(session, drill, now=services.now()))
+    async def move() -> DrillOut:
+        async with services.db.transaction() as session:
+            drill = await session.get(Drill, drill_id)
+            if drill is None or not service.visible(person, drill):
+                raise not_found("drill", drill_id)
+            drill = await service.move(session, drill_id, how, now=services.now())
+            return DrillOut.model_validate(await service.drill_out(session, drill, now=services.now()))
+
+    return await retrying(move)  # the timer of its end may be falling due just now
 
 
 @router.post("/{drill_id}/start", summary="Start a drill")
@@ -272,12 +276,16 @@ async def stop_drill(drill_id: Id, person: Trainer, services: Shared) -> DrillOu
 @router.post("/{drill_id}/rate", summary="Run a drill faster or slower")
 async def set_rate(drill_id: Id, given: RateIn, person: Trainer, services: Shared) -> DrillOut:
     """From now on; the past stays as it was."""
-    async with services.db.transaction() as session:
-        drill = await session.get(Drill, drill_id)
-        if drill is None or not service.visible(person, drill):
-            raise not_found("drill", drill_id)
-        drill = await service.set_rate(session, drill_id, given.rate, now=services.now())
-        return DrillOut.model_validate(await service.drill_out(session, drill, now=services.now()))
+
+    async def turn() -> DrillOut:
+        async with services.db.transaction() as session:
+            drill = await session.get(Drill, drill_id)
+            if drill is None or not service.visible(person, drill):
+                raise not_found("drill", drill_id)
+            drill = await service.set_rate(session, drill_id, given.rate, now=services.now())
+            return DrillOut.model_validate(await service.drill_out(session, drill, now=services.now()))
+
+    return await retrying(turn)
 
 
 @router.post("/{drill_id}/injects/{inject_id}/done", summary="Note that an inject was carried out")

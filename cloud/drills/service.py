@@ -24,10 +24,13 @@ from cloud.people.access import Person, Role, may_see
 from cloud.problems import conflict, invalid, not_found
 from cloud.registry import service as registry
 from cloud.registry.model import Device, Site, Zone
+from cloud.timers import service as timers
 from wire.configuration import DrillConfig
-from wire.time import Segment, Timeline, to_ms
+from wire.time import Segment, Timeline, to_datetime, to_ms
 
 _STATES: dict[str, Literal["running", "paused", "ended"]] = {"running": "running", "ended": "ended"}
+END = "drill_end"
+"""Kind of the timer."""
 MAX_RUNNING = 5
 """Drills at a time: each has rule state of its own at every edge."""
 
@@ -108,8 +111,18 @@ async def move(session: AsyncSession, drill_id: str, how: clock.Move, *, now: da
     turned = clock.turned(timeline_of(drill), to_ms(now), drill.rate if state == "running" else 0.0)
     drill.state, drill.segments = state, [msgspec.to_builtins(segment) for segment in turned.segments]
     await session.flush()
+    await keep_end(session, drill, now=now)
     await _tell(session, drill, now=now)
     return drill
+
+
+async def keep_end(session: AsyncSession, drill: Drill, *, now: datetime) -> None:
+    """Set the timer that ends a drill with its script; none while its clock stands."""
+    end = clock.due_wall_ms(timeline_of(drill), script_of(drill).duration_s) if drill.state == "running" else None
+    if end is None:
+        await timers.disarm(session, END, drill.id)
+    else:
+        await timers.arm(session, END, drill.id, to_datetime(end), now=now)
 
 
 async def set_rate(session: AsyncSession, drill_id: str, rate: float, *, now: datetime) -> Drill:
@@ -128,6 +141,7 @@ async def set_rate(session: AsyncSession, drill_id: str, rate: float, *, now: da
         turned = clock.turned(timeline_of(drill), to_ms(now), rate)
         drill.segments = [msgspec.to_builtins(segment) for segment in turned.segments]
     await session.flush()
+    await keep_end(session, drill, now=now)
     await _tell(session, drill, now=now)
     return drill
 

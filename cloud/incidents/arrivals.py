@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from cloud.incidents.alarms import AlarmView, Applied, apply
 from cloud.incidents.docket import SYSTEM, Actor, Change, Docket, Exercise, by, spot_of
-from cloud.incidents.folding import Candidate, fold, fold_by_hand, fold_key, keys_to_try
+from cloud.incidents.folding import Candidate, fold, fold_by_hand, fold_key, keys_to_try, own_key
 from cloud.incidents.model import AlertRecord, Incident, IncidentAlarm
 from cloud.incidents.places import Placed, PlacedDevice
 from cloud.incidents.service import sees
@@ -78,7 +78,8 @@ async def take_alert(
         assert incident is not None
         return Taken(applied, incident)
     quiet = late or view.muted is not None  # nobody is sent for what is history, or shelved, or out of service
-    incident, opened = await _incident_for(docket, alert, row, before, device=device, exercise=exercise, late=quiet)
+    incident, joined = await _incident_for(docket, alert, row, before, device=device, exercise=exercise, late=quiet)
+    opened = joined == OPENED
     if row is None:
         row = _new_alarm(alert, edge_id, device, exercise, incident)
         session.add(row)
@@ -105,7 +106,7 @@ async def take_alert(
     if not quiet and incident.late and view.standing:
         incident.late = False
         docket.changes.append(Change(incident, "reopened"))
-    _write_alert(docket, incident, alert, device, applied, late=late)
+    _write_alert(docket, incident, alert, device, applied, late=late, joined=joined if before is None else None)
     if row.claimed_exercise and before is None:
         text = f"报警信息带有未签发的演练编号 {row.claimed_exercise}，按真实警情处理"
         params = {"code": "unknown_exercise", "exercise": row.claimed_exercise, "text": text}
@@ -146,6 +147,9 @@ def _store(row: IncidentAlarm, view: AlarmView, incident: Incident) -> None:
     row.recorded_at = view.recorded_at
 
 
+OPENED = "opened"
+
+
 async def _incident_for(
     docket: Docket,
     alert: Alert,
@@ -155,31 +159,37 @@ async def _incident_for(
     device: PlacedDevice,
     exercise: Exercise | None,
     late: bool,
-) -> tuple[Incident, bool]:
-    """The incident that an alert belongs to, and whether it was opened for it."""
+) -> tuple[Incident, str]:
+    """The incident that an alert belongs to, and why: `OPENED` for it, or the reason of folding."""
     if row is not None and before is not None:
         current = await docket.session.get(Incident, row.incident_id)
         assert current is not None
         if alert.revision < before.revision or not _rings_again(before, alert):
-            return current, False
+            return current, "same_alarm"
         if State(current.state) in HANDLED:
             if before.muted is not None and not late and current.acknowledged_at is not None:
                 _ask_again(docket, current)  # what was acknowledged was not this
-            return current, False
-        if State(current.state) not in OVER:  # said to be done, and worse again: back to the desk
+            return current, "same_alarm"
+        if State(current.state) not in OVER:  # said to be done (or put off), and worse again: back to the desk
             docket.advance(current, State.RAISED)
             _ask_again(docket, current)
-            return current, False
+            return current, "same_alarm"
         docket.write(current, "note", SYSTEM, {"code": "rings_again", "text": "结案后再次报警，另立新事件"})
-    keys = keys_to_try(alert.hazard, device.at.spot, edge=device.edge_id, exercise=exercise.id if exercise else None)
-    rows = {incident.id: incident for incident in await docket.handled(keys)}
-    folded = fold(keys, [candidate(incident) for incident in rows.values()])
+    at = happened_at(alert, docket.now, late=late)
+    drill = exercise.id if exercise else None
+    own = own_key(alert.hazard, device.at.spot, edge=device.edge_id, exercise=drill)
+    found = await docket.handled(keys_to_try(alert.hazard, device.at.spot, edge=device.edge_id, exercise=drill))
+    candidates = [candidate(incident, key) for key, incident in found]
+    folded = fold(dict.fromkeys(c.fold_key for c in candidates), candidates, spot=device.at.spot, own=own, at=at)
     if folded.incident is not None:
-        return rows[folded.incident], False
+        incident = next(one for _, one in found if one.id == folded.incident)
+        incident.happened_from = min(incident.happened_from or at, at)
+        incident.happened_to = max(incident.happened_to or at, at)
+        return incident, folded.reason
     incident = await docket.open(
         hazard=alert.hazard,
         level=alert.facts.level or alert.facts.highest,
-        fold_key=keys[-1],
+        fold_key=own,
         placed=device.at,
         origin="sensor",
         actor=_rule(alert, device),
@@ -187,8 +197,15 @@ async def _incident_for(
         timeline_name=alert.timeline,
         late=late,
         occurred_at=alert.recorded_at,
+        said={"fold": folded.reason},
+        happened_at=at,
     )
-    return incident, True
+    return incident, OPENED
+
+
+def happened_at(alert: Alert, now: datetime, *, late: bool) -> datetime:
+    """The real time that folding goes by: history has its own, what comes now is now (an edge's clock may be wrong)."""
+    return min(alert.recorded_at, now) if late else now
 
 
 def _ask_again(docket: Docket, incident: Incident) -> None:
@@ -206,17 +223,22 @@ def _rings_again(before: AlarmView, alert: Alert) -> bool:
     return not before.facts.active or worse or before.muted is not None
 
 
-def candidate(incident: Incident) -> Candidate:
-    """An incident as folding sees it."""
+def candidate(incident: Incident, key: str | None = None) -> Candidate:
+    """An incident as folding sees it, found by a key that may be that of one merged into it."""
+    first, last = incident.happened_from, incident.happened_to
+    if last is not None:
+        last = max(last, incident.updated_at)  # while anybody does anything about it, it goes on
     return Candidate(
         id=incident.id,
-        fold_key=incident.fold_key,
+        fold_key=key or incident.fold_key,
         hazard=Hazard(incident.hazard),
         state=State(incident.state),
         opened_at=incident.opened_at,
         exercise=incident.exercise,
         spot=spot_of(incident),
         text=str(incident.place.get("text") or ""),
+        by_hand=incident.origin not in ("sensor", "rule"),
+        span=(first, last) if first and last else None,
     )
 
 
@@ -225,7 +247,14 @@ def _rule(alert: Alert, device: PlacedDevice) -> Actor:
 
 
 def _write_alert(
-    docket: Docket, incident: Incident, alert: Alert, device: PlacedDevice, applied: Applied, *, late: bool
+    docket: Docket,
+    incident: Incident,
+    alert: Alert,
+    device: PlacedDevice,
+    applied: Applied,
+    *,
+    late: bool,
+    joined: str | None,
 ) -> None:
     kind = _ALERT_KIND.get(alert.verb) or ("note" if alert.verb in _NOTES else None)
     if kind is None:
@@ -254,6 +283,8 @@ def _write_alert(
         params["muted"] = why.value
     if alert.facts.unsteady is not None:
         params |= {"unsteady": alert.facts.unsteady.value, "repeats": alert.facts.repeats}
+    if joined is not None and joined != OPENED:
+        params["fold"] = joined  # why it belongs here
     if late:
         params["late"] = True
     if applied is Applied.HISTORY:

@@ -13,12 +13,15 @@ from typing import Any, Literal
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from cloud.audit import chain
+from cloud.audit import service as audit
 from cloud.feed import service as feed
 from cloud.feed.service import Audience
 from cloud.incidents import timeline, views
 from cloud.incidents.alarms import incident_level
 from cloud.incidents.folding import Spot
 from cloud.incidents.headline import headline
+from cloud.incidents.levels import Cap, capped
 from cloud.incidents.model import Incident, IncidentAlarm, IncidentCounter, TimelineEntry
 from cloud.incidents.places import Placed
 from cloud.incidents.states import HANDLED, State, move
@@ -63,7 +66,7 @@ class Exercise:
     name: str
 
 
-Happened = Literal["opened", "level_raised", "reopened", "acknowledged", "over", "calmed"]
+Happened = Literal["opened", "level_raised", "reopened", "acknowledged", "over", "calmed", "joined"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,7 @@ class Docket:
     unsettled: dict[str, Incident] = field(default_factory=dict)  # their alarms have changed
     alarms: dict[tuple[str, int], IncidentAlarm] = field(default_factory=dict)  # (alarm_id, episode): read or made
     open_by_key: dict[str, list[Incident]] = field(default_factory=dict)  # fold keys asked for in this transaction
+    opened: list[Incident] = field(default_factory=list)  # in this transaction, and not yet seen by families
     _touched: dict[str, Incident] = field(default_factory=dict)
     _entries: list[TimelineEntry] = field(default_factory=list)
     _later: list[dict[str, Any]] = field(default_factory=list)
@@ -93,6 +97,10 @@ class Docket:
         """Settle and tell this incident when the docket is finished."""
         incident.updated_at = self.now
         self._touched[incident.id] = incident
+
+    def touched(self) -> list[Incident]:
+        """What this transaction has changed so far."""
+        return list(self._touched.values())
 
     async def open(
         self,
@@ -108,8 +116,12 @@ class Docket:
         late: bool = False,
         occurred_at: datetime | None = None,
         said: dict[str, Any] | None = None,
+        happened_at: datetime | None = None,
     ) -> Incident:
-        """A new incident, with its number and its first line."""
+        """A new incident, with its number and its first line.
+
+        `happened_at` is the real time that folding goes by, where it is not now.
+        """
         day = self.now.astimezone(LOCAL)
         counter = await self.session.get(IncidentCounter, day.date().isoformat())
         if counter is None:
@@ -149,6 +161,8 @@ class Docket:
             cause=None,
             resolved_at=None,
             closed_at=None,
+            happened_from=happened_at or self.now,
+            happened_to=happened_at or self.now,
             position=0,
             entries=0,
             chain_head=timeline.GENESIS,
@@ -159,6 +173,7 @@ class Docket:
         params = {"hazard": hazard.value, "level": level.value, "place": placed.place["text"], "origin": origin}
         self.write(incident, "opened", actor, params | (said or {}), occurred_at=occurred_at)
         self.changes.append(Change(incident, "opened"))
+        self.opened.append(incident)
         await self.session.flush()
         return incident
 
@@ -170,15 +185,28 @@ class Docket:
         )
         self.alarms |= {(row.alarm_id, row.episode): row for row in await self.session.scalars(query)}
 
-    async def handled(self, keys: Sequence[str]) -> list[Incident]:
-        """Incidents under some fold keys that are still being handled."""
+    async def handled(self, keys: Sequence[str]) -> list[tuple[str, Incident]]:
+        """Incidents that are still being handled, with the fold key by which they were found.
+
+        One that was merged stands for the one that has its alarms now.
+        """
         unknown = [key for key in keys if key not in self.open_by_key]
         if unknown:
             self.open_by_key |= {key: [] for key in unknown}
-            query = select(Incident).where(Incident.fold_key.in_(unknown), Incident.state.in_(HANDLED))
-            for incident in await self.session.scalars(query):
-                self.open_by_key[incident.fold_key].append(incident)
-        return [one for key in keys for one in self.open_by_key[key] if State(one.state) in HANDLED]
+            query = select(Incident).where(Incident.fold_key.in_(unknown), Incident.state.in_([*HANDLED, State.MERGED]))
+            for incident in list(await self.session.scalars(query.order_by(Incident.opened_at, Incident.id))):
+                heir = await self.heir(incident)
+                if heir is incident or heir not in self.open_by_key[incident.fold_key]:
+                    self.open_by_key[incident.fold_key].append(heir)
+        return [(key, one) for key in keys for one in self.open_by_key[key] if State(one.state) in HANDLED]
+
+    async def heir(self, incident: Incident) -> Incident:
+        """Itself, or who has its alarms since people merged it; merges make no ring (`merging.py`)."""
+        while incident.merged_into is not None:
+            following = await self.session.get(Incident, incident.merged_into)
+            assert following is not None  # incidents are never deleted
+            incident = following
+        return incident
 
     def write(
         self,
@@ -200,6 +228,7 @@ class Docket:
             actor=actor.json(),
             params=params or {},
             exercise=incident.exercise,
+            salt=chain.new_salt(),
             prev_hash=incident.chain_head,
             hash="",
         )
@@ -209,17 +238,19 @@ class Docket:
         self._entries.append(entry)
         self.touch(incident)
 
-    def advance(self, incident: Incident, wanted: State) -> bool:
-        """Move an incident to a state; False when it stands there already.
+    def advance(self, incident: Incident, wanted: State, *, back: bool = False) -> bool:
+        """Move an incident to a state; False when it stands there already. `back`: open again what is over.
 
         Raises:
             Problem: 409 for a move that the table of states does not have.
         """
-        judged = move(State(incident.state), wanted)
+        judged = move(State(incident.state), wanted, back=back)
         if not judged.allowed:
             raise conflict("wrong-state", f"Incident {incident.number}: {judged.reason}.")
         if judged.changes:
             incident.state = wanted
+            if wanted is not State.PENDING:
+                incident.pending = incident.pending_until = None
             self.touch(incident)
         return judged.changes
 
@@ -238,35 +269,45 @@ class Docket:
         )
 
     async def settle_all(self) -> None:
-        """Settle every incident whose alarms have changed."""
+        """Settle every incident whose alarms have changed, then the families of what was touched."""
+        from cloud.incidents import families  # it stands on this module
+
         await self.session.flush()
         while self.unsettled:
             _, incident = self.unsettled.popitem()
             await self.settle(incident)
+        await families.keep(self)
 
     async def settle(self, incident: Incident) -> None:
         """Level and headline from the alarms; a rise is written down and followed up."""
+        if incident.children:
+            return  # its level is its children's: families.py
         rows = (await views.alarms_of(self.session, [incident.id]))[incident.id]
         alarms = [views.view_of(row) for row in rows]
-        before = Level(incident.highest_level)
+        before, stood = Level(incident.highest_level), Level(incident.level)
         hazard = Hazard(incident.hazard)
         floor = Level(incident.level_floor) if incident.level_floor else None
+        cap = Cap.read(incident.level_cap)
         if alarms:
-            standing = incident_level(alarms, smoke=hazard is Hazard.SMOKE, floor=floor)
+            standing = incident_level(alarms, smoke=hazard is Hazard.SMOKE)
             line = headline(hazard, alarms)
             incident.headline = (
                 line
                 if hazard is not Hazard.GATEWAY
                 else incident.headline | {"params": incident.headline["params"] | line["params"]}
             )
-            incident.level, incident.highest_level = standing.level, standing.highest
-            reason = standing.reason
+            judged = capped(standing.level, floor, cap, calling=sum(alarm.muted is None for alarm in alarms))
+            reason = standing.reason if judged.reason == "alarms" else judged.reason
+            highest = max(standing.highest, judged.level, key=lambda level: level.rank)
         else:
-            incident.level = max(Level(incident.level), floor or Level.IV, key=lambda level: level.rank)
-            incident.highest_level = max(before, Level(incident.level), key=lambda level: level.rank)
-            reason = "floor"
-        if Level(incident.highest_level).rank > before.rank:
-            params = {"from": before.value, "to": str(incident.highest_level), "reason": reason}
+            judged = capped(Level.IV if cap else stood, floor, cap, calling=0)
+            reason, highest = judged.reason, max(before, judged.level, key=lambda level: level.rank)
+        if cap is not None and judged.cap is None:
+            incident.level_cap = None  # what is worse than what was looked at is not covered by that look
+        incident.level, incident.highest_level = judged.level, highest
+        again = cap is not None and judged.cap is None and judged.level.rank > stood.rank
+        if highest.rank > before.rank or again:
+            params = {"from": stood.value if again else before.value, "to": judged.level.value, "reason": reason}
             self.write(incident, "level_raised", SYSTEM, params)
             self.changes.append(Change(incident, "level_raised"))
 
@@ -275,6 +316,7 @@ class Docket:
         await self.settle_all()
         await self.session.flush()
         by_id = self._touched
+        await self._anchor()
         for entry in self._entries:
             incident = by_id[entry.incident_id]
             await feed.append(
@@ -302,6 +344,21 @@ class Docket:
                 audience=Audience(persons=assigned_persons(incident)),
             )
         self._touched, self._entries, self._later = {}, [], []
+
+    async def _anchor(self) -> None:
+        """Hold the heads of the timelines written on in the audit chain: one line a transaction."""
+        written = {entry.incident_id: self._touched[entry.incident_id] for entry in self._entries}
+        if not written:
+            return
+        heads = {one.id: [one.entries, one.chain_head] for one in written.values()}
+        line = await audit.append(self.session, kind="incidents", now=self.now, body={"heads": heads})
+        for incident in written.values():
+            incident.anchor = line.seq
+
+
+def exercise_of(incident: Incident) -> Exercise | None:
+    """The exercise that an incident comes of."""
+    return Exercise(incident.exercise, incident.exercise_name or "") if incident.exercise else None
 
 
 def assigned_persons(incident: Incident) -> tuple[str, ...]:

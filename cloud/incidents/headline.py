@@ -48,12 +48,23 @@ _LEVEL_CODE = {
 }
 _RATE_CODE = {"level": "water_rising", "temperature": "heat_rising"}
 """Rates are per minute (rules)."""
+_TOGETHER = {
+    Hazard.SMOKE: "smoke_together",
+    Hazard.WATER_LEVEL: "water_together",
+    Hazard.CURTAIN_WALL: "facade_together",
+}
+"""An alarm that rests on several devices of one place at once (rule kind `co_occurrence`) says so first."""
 
 
 def _figures(hazard: Hazard, evidence: Evidence) -> dict[str, Any]:
     point = str(evidence.get("point") or _POINT.get(hazard, ""))
     code, unit = _LEVEL_CODE.get(point, ("device_alarm", ""))
     value, rate, percent = evidence.get("value"), evidence.get("rate"), evidence.get("percent")
+    count = evidence.get("count")
+    if evidence.get("source") and isinstance(count, int | float) and hazard in _TOGETHER:
+        figures = {"count": round(count), "value": value, "unit": evidence.get("unit") or unit}
+        known = value is not None and code != "device_alarm"
+        return {"code": _TOGETHER[hazard], "params": figures if known else {"count": round(count)}}
     if code == "device_alarm" or (value is None and rate is None):
         return {"code": "device_alarm", "params": {}}
     if "rate" in evidence and point in _RATE_CODE:

@@ -21,6 +21,7 @@ class Incident(Base):
         Index("ix_incidents_open", "updated_at", sqlite_where=text(_OPEN), postgresql_where=text(_OPEN)),
         Index("ix_incidents_exercise", "exercise"),
         Index("ix_incidents_grid_path", "grid_path"),
+        Index("ix_incidents_parent_id", "parent_id"),
     )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
@@ -31,6 +32,7 @@ class Incident(Base):
     level: Mapped[str] = mapped_column(String(3))
     highest_level: Mapped[str] = mapped_column(String(3))
     level_floor: Mapped[str | None] = mapped_column(String(3))  # raised by people or by a missed time limit
+    level_cap: Mapped[dict[str, Any] | None]  # lowered by people: see levels.py
     headline: Mapped[dict[str, Any]]
     place: Mapped[dict[str, Any]]
     site_id: Mapped[str | None] = mapped_column(String(64))
@@ -55,6 +57,16 @@ class Incident(Base):
     cause: Mapped[str | None] = mapped_column(String(64))
     resolved_at: Mapped[datetime | None]
     closed_at: Mapped[datetime | None]
+    happened_from: Mapped[datetime | None]  # what folds into it lies about this span of real time
+    happened_to: Mapped[datetime | None]
+    parent_id: Mapped[str | None] = mapped_column(String(40))  # the area's incident that it is part of
+    children: Mapped[list[Any] | None]  # ids, of an area's incident
+    merged_into: Mapped[str | None] = mapped_column(String(40))  # 并案: who has its alarms, people and measures now
+    measures: Mapped[list[Any] | None]  # those in force; snapshot kept by measures.py
+    reopened_at: Mapped[datetime | None]
+    pending: Mapped[dict[str, Any] | None]  # 挂账: why, and when it comes back by itself
+    pending_until: Mapped[datetime | None]
+    anchor: Mapped[int | None] = mapped_column(BigInteger)  # line of the audit chain that holds `chain_head`
     position: Mapped[int] = mapped_column(BigInteger, default=0)
     entries: Mapped[int] = mapped_column(default=0)
     chain_head: Mapped[str] = mapped_column(String(64), default="")
@@ -120,8 +132,87 @@ class TimelineEntry(Base):
     actor: Mapped[dict[str, Any]] = mapped_column(JSON())  # not JSONB: the chain covers the text as written
     params: Mapped[dict[str, Any]] = mapped_column(JSON())
     exercise: Mapped[str | None] = mapped_column(String(64))
+    salt: Mapped[str | None] = mapped_column(String(32))  # of its values; gone once one of them was forgotten
+    sealed: Mapped[dict[str, Any] | None] = mapped_column(JSON())  # then: salts of those that stand, digests of others
     prev_hash: Mapped[str] = mapped_column(String(64))
     hash: Mapped[str] = mapped_column(String(64))
+
+
+class Merge(Base):
+    """并案 of one incident into another by a person: what moved, so that it can be undone."""
+
+    __tablename__ = "incident_merges"
+    __table_args__ = (Index("ix_incident_merges_source_id", "source_id"),)
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    source_id: Mapped[str] = mapped_column(ForeignKey("incidents.id"))
+    target_id: Mapped[str] = mapped_column(ForeignKey("incidents.id"))
+    at: Mapped[datetime]
+    by: Mapped[str] = mapped_column(String(64))
+    state_before: Mapped[str] = mapped_column(String(16))
+    moved: Mapped[dict[str, Any]]  # alarms, assignments, measures, children
+    undone_at: Mapped[datetime | None]
+    undone_by: Mapped[str | None] = mapped_column(String(64))
+
+
+class Measure(Base):
+    """管控措施: something put in force for an incident. Only a person who may ends it, by name."""
+
+    __tablename__ = "measures"
+    __table_args__ = (
+        Index("ix_measures_incident_id", "incident_id"),
+        Index("ix_measures_ended_at", "ended_at"),
+    )
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    incident_id: Mapped[str] = mapped_column(ForeignKey("incidents.id"))
+    kind: Mapped[str] = mapped_column(String(24))
+    place: Mapped[str] = mapped_column(String(200))
+    note: Mapped[str] = mapped_column(String(500), default="")
+    since: Mapped[datetime]
+    put_by: Mapped[dict[str, Any]]  # id, name: who entered it
+    in_charge: Mapped[str] = mapped_column(String(200), default="")  # who carries it out: a post, a firm
+    may_end: Mapped[str] = mapped_column(String(24))
+    review_at: Mapped[datetime | None]  # when somebody wants to look at it again; nothing ends then
+    ended_at: Mapped[datetime | None]
+    ended_by: Mapped[dict[str, Any] | None]
+    end_reason: Mapped[str | None] = mapped_column(String(500))
+    end_authority: Mapped[str | None] = mapped_column(String(200))  # who said so, where it is not who entered it
+    exercise: Mapped[str | None] = mapped_column(String(64))
+
+
+class Attachment(Base):
+    """A photo or a voice note of an incident; the file lies under the data folder by its digest."""
+
+    __tablename__ = "incident_attachments"
+    __table_args__ = (
+        Index("ix_incident_attachments_incident_id", "incident_id"),
+        Index("ix_incident_attachments_digest", "digest"),
+    )
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    incident_id: Mapped[str] = mapped_column(ForeignKey("incidents.id"))
+    digest: Mapped[str] = mapped_column(String(64))  # SHA-256 of the content
+    media_type: Mapped[str] = mapped_column(String(40))
+    size: Mapped[int]
+    at: Mapped[datetime]
+    occurred_at: Mapped[datetime | None]
+    by: Mapped[dict[str, Any]]
+    note: Mapped[str] = mapped_column(String(500), default="")
+    erased_at: Mapped[datetime | None]
+
+
+class PlanTick(Base):
+    """A line of a plan's card that somebody has done: the first stands."""
+
+    __tablename__ = "plan_ticks"
+
+    incident_id: Mapped[str] = mapped_column(ForeignKey("incidents.id"), primary_key=True)
+    role: Mapped[str] = mapped_column(String(40), primary_key=True)
+    code: Mapped[str] = mapped_column(String(64), primary_key=True)
+    at: Mapped[datetime]
+    occurred_at: Mapped[datetime | None]
+    by: Mapped[dict[str, Any]]
 
 
 class IncidentCounter(Base):

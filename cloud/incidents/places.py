@@ -92,6 +92,12 @@ async def of_edge(session: AsyncSession, edge_id: str) -> Placed | None:
     return _of_area(area, edge.area_path, edge.name) if area else None
 
 
+async def of_area(session: AsyncSession, path: str) -> Placed:
+    """A whole area as a place: where a storm's parent incident stands."""
+    area = await session.get(Area, path)
+    return _of_area(area, path, area.name if area else path)
+
+
 async def in_own_words(
     session: AsyncSession, text: str, lon: float | None, lat: float | None, fallback_area: str
 ) -> Placed:

@@ -3,20 +3,24 @@
 import base64
 import binascii
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from sqlalchemy import Select, and_, false, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cloud.incidents import timeline
+from cloud.incidents import levels, timeline
+from cloud.incidents.alarms import AlarmView, incident_level
 from cloud.incidents.docket import Actor, Change, Docket, assigned_persons
 from cloud.incidents.model import Incident, IncidentAlarm, TimelineEntry
 from cloud.incidents.states import HANDLED, OVER, Outcome, State, state_on_acknowledging
-from cloud.incidents.views import alarms_of, view_of
+from cloud.incidents.views import alarms_of, instant, view_of
 from cloud.people.access import Person, Role, may_see
-from cloud.problems import conflict, invalid, not_found
+from cloud.problems import Problem, ProblemError, conflict, invalid, not_found
+from wire.alert import Hazard
 from wire.level import Level
+
+LONGEST_PENDING = timedelta(days=180)
 
 
 def acknowledge(docket: Docket, incident: Incident, actor: Actor, *, at: datetime | None = None) -> bool:
@@ -77,6 +81,8 @@ def close(
     if State(incident.state) in OVER:
         docket.advance(incident, State.CLOSED)
         return False
+    if outcome is not Outcome.UNKNOWN:
+        holds_open(incident)
     params = {"outcome": outcome.value, "cause": cause, "note": text}
     incident.outcome, incident.cause = outcome, cause
     if outcome is Outcome.UNKNOWN:
@@ -95,8 +101,139 @@ def close(
     return True
 
 
+def holds_open(incident: Incident) -> None:
+    """Nothing is closed over what is still in force, or over a child that is still handled.
+
+    Raises:
+        Problem: 409 that names them, one by one.
+    """
+    errors = [
+        ProblemError(
+            where=f"measures.{one['id']}",
+            what=f"{one['text_zh']}（{one['place']}）仍在用 / {one['text_en']} ({one['place']}) is still in force",
+            fix=f"end it first: POST /measures/{one['id']}/end",
+            code="measure_in_force",
+            params={"kind": one["kind"], "place": one["place"], "since": one["since"]},
+        )
+        for one in incident.measures or ()
+    ]
+    errors += [
+        ProblemError(
+            where=f"children.{one['id']}",
+            what=f"{one['number']} {one['place']} 尚未结案 / is {one['state']}",
+            fix="close it first, or take it out of this incident",
+            code="child_open",
+            params={"number": one["number"], "state": one["state"]},
+        )
+        for one in incident.children or ()
+        if State(one["state"]) not in OVER
+    ]
+    if errors:
+        named = "; ".join(error.what for error in errors)
+        raise Problem(
+            409,
+            "measures-in-force" if incident.measures else "children-open",
+            f"{incident.number} 不能结案 / cannot be closed: {named}",
+            errors=errors,
+        )
+
+
+def reopen(docket: Docket, incident: Incident, actor: Actor, *, reason: str, at: datetime | None = None) -> bool:
+    """退回重办 / 重新立案: what is resolved, verified, closed or void is handled again; somebody must take it anew.
+
+    Raises:
+        Problem: 409 for a merged one (undo the merge instead) and for one that is pending or handled.
+    """
+    state = State(incident.state)
+    if state is State.MERGED:
+        raise conflict("merged", f"Incident {incident.number} is merged into another: undo the merge.")
+    if state in HANDLED:
+        raise conflict("still-open", f"Incident {incident.number} is {state}: it is being handled.")
+    before = {"from": state.value, "outcome": incident.outcome, "cause": incident.cause, "reason": reason}
+    docket.advance(incident, State.ACCEPTED, back=True)
+    incident.outcome = incident.cause = None
+    incident.resolved_at = incident.closed_at = None
+    incident.reopened_at = docket.now
+    incident.acknowledged_at = incident.acknowledged_by = None
+    incident.clock_from, incident.escalation_tier = docket.now, 0
+    incident.happened_to = docket.now
+    docket.write(incident, "reopened", actor, before, occurred_at=at)
+    docket.changes.append(Change(incident, "reopened"))
+    return True
+
+
+def put_off(docket: Docket, incident: Incident, actor: Actor, *, reason: str, until: datetime) -> bool:
+    """挂账: it cannot be solved now. It has a reason and a date, and comes back by itself on it."""
+    if until <= docket.now:
+        raise invalid("until", "is not in the future", "say when it comes back")
+    if until - docket.now > LONGEST_PENDING:
+        raise invalid("until", f"is more than {LONGEST_PENDING.days} days away", "choose an earlier date")
+    docket.advance(incident, State.PENDING)
+    incident.pending = {"reason": reason, "until": instant(until), "by": {"id": actor.id, "name": actor.name}}
+    incident.pending_until = until
+    docket.write(incident, "put_off", actor, {"reason": reason, "until": instant(until)})
+    docket.changes.append(Change(incident, "over"))
+    return True
+
+
+def come_back(docket: Docket, incident: Incident, actor: Actor, *, reason: str) -> bool:
+    """A pending incident is handled again; False when it is pending no more."""
+    if State(incident.state) is not State.PENDING:
+        return False
+    docket.advance(incident, State.ACCEPTED)
+    incident.acknowledged_at = incident.acknowledged_by = None
+    incident.clock_from, incident.escalation_tier = docket.now, 0
+    docket.write(incident, "came_back", actor, {"reason": reason})
+    docket.changes.append(Change(incident, "reopened"))
+    return True
+
+
+def set_level(
+    docket: Docket,
+    incident: Incident,
+    actor: Actor,
+    wanted: Level,
+    alarms: Sequence[AlarmView],
+    *,
+    reason: str,
+    checked: levels.Checked | None = None,
+    at: datetime | None = None,
+) -> None:
+    """提级 / 降级 by a person, with the reason; see levels.py for what may be lowered.
+
+    Raises:
+        Problem: 409 when it is over, or at that level; 422 when nobody has looked.
+    """
+    if State(incident.state) in OVER:
+        raise conflict("over", f"Incident {incident.number} is {incident.state}.")
+    hazard, current = Hazard(incident.hazard), Level(incident.level)
+    said = incident_level(list(alarms), smoke=hazard is Hazard.SMOKE).level if alarms else None
+    judged = levels.change(
+        hazard,
+        current,
+        wanted,
+        said=said,
+        calling=sum(alarm.muted is None for alarm in alarms),
+        checked=checked,
+        floor=Level(incident.level_floor) if incident.level_floor else None,
+    )
+    if not judged.allowed and judged.code == "same-level":
+        raise conflict(judged.code, f"Incident {incident.number}: {judged.why}.")
+    if not judged.allowed:
+        raise invalid("checked", judged.why, "降级须先核实 / look first, then lower")
+    incident.level_floor = judged.floor.value if judged.floor else None
+    incident.level_cap = judged.cap.json() if judged.cap else None
+    incident.level = wanted.value
+    incident.highest_level = max(Level(incident.highest_level), wanted, key=lambda level: level.rank).value
+    params = {"from": current.value, "to": wanted.value, "reason": reason, "checked": checked, "raises": judged.raises}
+    docket.write(incident, "level_set", actor, params, occurred_at=at)
+    docket.changes.append(Change(incident, "level_raised" if judged.raises else "calmed"))
+
+
 def void(docket: Docket, incident: Incident, actor: Actor, *, reason: str, at: datetime | None = None) -> bool:
     """作废 / 不予立案: a duplicate, a test call, not ours."""
+    if State(incident.state) not in OVER:
+        holds_open(incident)
     if not docket.advance(incident, State.VOID):
         return False
     incident.closed_at = docket.now

@@ -1,8 +1,9 @@
 """States of an incident and the moves between them, as one table.
 
 待核实 raised → 立案 accepted → 已派单 dispatched → 处置中 in progress → 处置完毕 resolved → 核查 verified →
-结案 closed; 不予立案 / 作废 void. Acknowledging (接警) is a fact beside the state, not a state: it names an owner and
-stops the sound.
+结案 closed; 不予立案 / 作废 void; 并案 merged into another; 挂账 pending until a date. What is closed, void or merged
+comes back (退回重办, undoing a merge) by a person's act only. Acknowledging (接警) is a fact beside the state: it
+names an owner and stops the sound.
 """
 
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ class State(StrEnum):
     VERIFIED = "verified"
     CLOSED = "closed"
     VOID = "void"
+    MERGED = "merged"
+    PENDING = "pending"
 
 
 class Outcome(StrEnum):
@@ -38,24 +41,42 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"
 
 
-OVER = frozenset({State.CLOSED, State.VOID})
+OVER = frozenset({State.CLOSED, State.VOID, State.MERGED})
 HANDLED = frozenset({State.RAISED, State.ACCEPTED, State.DISPATCHED, State.IN_PROGRESS})
 """Somebody has still to do something; only these take in further alarms."""
 
+ENDS = frozenset({State.RESOLVED, State.CLOSED, State.VOID, State.MERGED, State.PENDING})
+"""What any incident that is being handled may become by a person's word."""
+
 ALLOWED = MappingProxyType(
     {
-        State.RAISED: frozenset({State.ACCEPTED, State.DISPATCHED, State.RESOLVED, State.CLOSED, State.VOID}),
-        State.ACCEPTED: frozenset({State.DISPATCHED, State.RESOLVED, State.CLOSED, State.VOID}),
-        State.DISPATCHED: frozenset(
-            {State.ACCEPTED, State.IN_PROGRESS, State.RESOLVED, State.CLOSED, State.VOID}  # accepted: nobody took it
+        State.RAISED: frozenset({State.ACCEPTED, State.DISPATCHED}) | ENDS,
+        State.ACCEPTED: frozenset({State.DISPATCHED}) | ENDS,
+        State.DISPATCHED: frozenset({State.ACCEPTED, State.IN_PROGRESS}) | ENDS,  # accepted: nobody took it
+        State.IN_PROGRESS: ENDS,
+        State.RESOLVED: frozenset(  # raised: re-alarm; accepted: sent back
+            {State.RAISED, State.ACCEPTED, State.IN_PROGRESS, State.VERIFIED, State.CLOSED, State.MERGED, State.PENDING}
         ),
-        State.IN_PROGRESS: frozenset({State.RESOLVED, State.CLOSED, State.VOID}),
-        State.RESOLVED: frozenset({State.RAISED, State.IN_PROGRESS, State.VERIFIED, State.CLOSED}),  # raised: re-alarm
-        State.VERIFIED: frozenset({State.RAISED, State.CLOSED}),
+        State.VERIFIED: frozenset({State.RAISED, State.ACCEPTED, State.CLOSED, State.MERGED}),
+        State.PENDING: frozenset(
+            {State.RAISED, State.ACCEPTED, State.RESOLVED, State.CLOSED, State.VOID, State.MERGED}
+        ),
         State.CLOSED: frozenset(),
         State.VOID: frozenset(),
+        State.MERGED: frozenset(),
     }
 )
+
+BACK = MappingProxyType(
+    {
+        State.CLOSED: frozenset({State.ACCEPTED}),  # 退回重办
+        State.VOID: frozenset({State.ACCEPTED}),
+        State.MERGED: frozenset(
+            {State.RAISED, State.ACCEPTED, State.RESOLVED, State.VERIFIED, State.PENDING}
+        ),  # undone
+    }
+)
+"""Ways back from what is over: never by a tap, an alarm or a timer, only where a person asks for just that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +88,17 @@ class Move:
     reason: str = ""
 
 
-def move(current: State, wanted: State) -> Move:
-    """Judge one move. Asking for the state that already holds is allowed and changes nothing."""
+def move(current: State, wanted: State, *, back: bool = False) -> Move:
+    """Judge one move. Asking for the state that already holds is allowed and changes nothing.
+
+    Args:
+        current: where the incident stands.
+        wanted: where to.
+        back: a person asks to open again what is over.
+    """
     if current is wanted:
         return Move(allowed=True, changes=False)
-    if wanted in ALLOWED[current]:
+    if wanted in ALLOWED[current] or (back and wanted in BACK.get(current, ())):
         return Move(allowed=True, changes=True)
     after = ", ".join(sorted(ALLOWED[current])) or "nothing: it is over"
     return Move(

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloud.incidents.alarms import AlarmView
 from cloud.incidents.model import Incident, IncidentAlarm, TimelineEntry
-from cloud.incidents.timeline import lag_s
+from cloud.incidents.timeline import forgotten, lag_s
 from rules.alarm import state as isa_of
 from wire.alert import AlarmFacts
 
@@ -107,6 +107,13 @@ def incident_json(row: Incident, alarms: Sequence[IncidentAlarm]) -> dict[str, A
         "outcome": row.outcome,
         "cause": row.cause,
         "closed_at": instant(row.closed_at),
+        "parent_id": row.parent_id,
+        "children": row.children,
+        "merged_into": row.merged_into,
+        "measures": row.measures or [],
+        "level_cap": row.level_cap,
+        "reopened_at": instant(row.reopened_at),
+        "pending": row.pending,
         "position": row.position,
     }
 
@@ -123,6 +130,7 @@ def entry_json(row: TimelineEntry) -> dict[str, Any]:
         "actor": row.actor,
         "params": row.params,
         "exercise": row.exercise,
+        "forgotten": forgotten(row.sealed),
     }
 
 

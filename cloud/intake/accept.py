@@ -9,6 +9,7 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import duckdb
 import msgspec
@@ -21,34 +22,37 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cloud.dispatch import service as dispatch
 from cloud.dispatch.service import Policy
 from cloud.incidents import arrivals, exercises, places
-from cloud.incidents.alarms import Applied, is_late
+from cloud.incidents.alarms import LATE_AFTER, Applied, is_late
 from cloud.incidents.docket import Actor, Docket, Exercise, docket, lock
 from cloud.incidents.model import Incident, IncidentAlarm
 from cloud.incidents.places import PlacedDevice
 from cloud.incidents.retrying import retrying
-from cloud.intake import gateways
+from cloud.intake import actions, gateways
 from cloud.intake.model import IntakeEvent
 from cloud.intake.parse import Item
 from cloud.registry import service as registry
 from cloud.registry.model import Device, Edge
 from cloud.services import Services
+from wire.action import ActionReport
 from wire.alert import Alert
 from wire.configuration import Decision, DecisionReport
 from wire.event import Verdict
-from wire.reading import TelemetryBlock
+from wire.reading import Aggregates, TelemetryBlock
 from wire.report import DeviceReport, EdgeReport, FoundDevice, Reason, Rejection
 
+_CORE = Alert | Rejection | DecisionReport | ActionReport
 _log = logging.getLogger(__name__)
 _verdicts = prometheus_client.Counter("shouwang_cloud_intake_items_total", "Items of edge batches", ["type", "status"])
 
 
 async def accept(services: Services, edge_id: str, items: Sequence[Item]) -> list[Verdict]:
     """Take a batch in; one verdict an item, in order, each true when this returns."""
+    came = services.now()  # a database that is away may keep us waiting until nothing of it is fresh any more
     verdicts: dict[int, Verdict] = {
         index: Verdict(item.id, "rejected", item.refusal) for index, item in enumerate(items) if item.refusal
     }
-    core = {i: item for i, item in enumerate(items) if isinstance(item.body, Alert | Rejection | DecisionReport)}
-    verdicts |= await _in_one_transaction(services, edge_id, core, [item for item in items if item.refusal])
+    core = {i: item for i, item in enumerate(items) if isinstance(item.body, _CORE)}
+    verdicts |= await _in_one_transaction(services, edge_id, core, [item for item in items if item.refusal], came)
     reports = {
         i: item for i, item in enumerate(items) if isinstance(item.body, EdgeReport | DeviceReport | FoundDevice)
     }
@@ -64,13 +68,13 @@ async def accept(services: Services, edge_id: str, items: Sequence[Item]) -> lis
 
 
 async def _in_one_transaction(
-    services: Services, edge_id: str, items: dict[int, Item], refused: Sequence[Item]
+    services: Services, edge_id: str, items: dict[int, Item], refused: Sequence[Item], came: datetime
 ) -> dict[int, Verdict]:
     """The whole batch in one transaction; if the database cannot take it, one transaction an item."""
     if not items and not refused:
         return {}
     try:
-        return await retrying(lambda: _take_core(services, edge_id, items, refused))
+        return await retrying(lambda: _take_core(services, edge_id, items, refused, came))
     except DBAPIError as error:
         if not _about_the_data(error):
             raise
@@ -78,14 +82,14 @@ async def _in_one_transaction(
     verdicts: dict[int, Verdict] = {}
     for index, item in items.items():
         try:
-            verdicts |= await retrying(lambda one={index: item}: _take_core(services, edge_id, one, []))  # type: ignore[misc]
+            verdicts |= await retrying(lambda one={index: item}: _take_core(services, edge_id, one, [], came))  # type: ignore[misc]
         except DBAPIError as error:
             if not _about_the_data(error):
                 raise
             why = f"data: the database cannot hold it: {str(error.orig)[:200]}"
             verdicts[index] = Verdict(item.id, "rejected", why)
             refused = [*refused, Item(item.id, item.type, None, why)]
-    await retrying(lambda: _take_core(services, edge_id, {}, refused))
+    await retrying(lambda: _take_core(services, edge_id, {}, refused, came))
     return verdicts
 
 
@@ -98,7 +102,7 @@ def _about_the_data(error: DBAPIError) -> bool:
 
 
 async def _take_core(
-    services: Services, edge_id: str, items: dict[int, Item], refused: Sequence[Item]
+    services: Services, edge_id: str, items: dict[int, Item], refused: Sequence[Item], came: datetime
 ) -> dict[int, Verdict]:
     verdicts: dict[int, Verdict] = {}
     async with docket(services) as work:
@@ -112,7 +116,9 @@ async def _take_core(
             if item.id in known:
                 verdicts[index] = Verdict(item.id, "duplicate")
                 continue
-            verdict = await _take_one(work, edge_id, item, devices=devices, issued=issued, clock_trusted=trusted)
+            verdict = await _take_one(
+                work, edge_id, item, devices=devices, issued=issued, clock_trusted=trusted, came=came
+            )
             verdicts[index] = verdict
             if verdict.status == "rejected":
                 await _show(work.session, edge_id, item, verdict.reason or "", work.now)
@@ -147,13 +153,14 @@ async def _take_one(
     devices: dict[str, PlacedDevice],
     issued: dict[str, Exercise],
     clock_trusted: bool,
+    came: datetime,
 ) -> Verdict:
     match item.body:
         case Alert() as alert:
             device = devices.get(alert.device)
             if device is None or device.edge_id != edge_id:
                 return Verdict(item.id, "rejected", f"device '{alert.device}' is not one of edge '{edge_id}'")
-            stale = is_late(alert, work.now) if clock_trusted else alert.replayed
+            stale = is_late(alert, work.now) if clock_trusted else alert.replayed or work.now - came > LATE_AFTER
             taken = await arrivals.take_alert(
                 work,
                 alert,
@@ -169,6 +176,9 @@ async def _take_one(
             return Verdict(item.id, "committed")
         case DecisionReport() as report:
             return await _take_decision_report(work, edge_id, item, report)
+        case ActionReport() as action:
+            await actions.record(work, edge_id, action)
+            return Verdict(item.id, "committed")
         case _:
             raise AssertionError(f"not for here: {item.type}")
 
@@ -298,16 +308,30 @@ def _only_own(block: TelemetryBlock, own: set[str], foreign: Counter[str]) -> Te
     if not strange:
         return block
     renumbered = np.cumsum(~np.isin(np.arange(len(block.table)), strange)) - 1
-    columns = np.asarray(block.series, dtype=np.int64)
-    keep = ~np.isin(columns, strange)
-    for index in strange:
-        if count := int((columns == index).sum()):
-            foreign[block.table[index].device] += count
-    kept = np.flatnonzero(keep).tolist()
+
+    def sorted_out(of: list[int], number: list[int] | None) -> tuple[list[int], list[int]]:
+        """Rows that stay, and their series anew."""
+        columns = np.asarray(of, dtype=np.int64)
+        count = np.ones(len(of), dtype=np.int64) if number is None else np.asarray(number, dtype=np.int64)
+        for index in strange:
+            if readings := int(count[columns == index].sum()):
+                foreign[block.table[index].device] += readings
+        keep = ~np.isin(columns, strange)
+        return np.flatnonzero(keep).tolist(), renumbered[columns[keep]].tolist()
+
+    kept, series = sorted_out(block.series, None)
+    aggregates = block.aggregates
+    if aggregates is not None:
+        rows, of = sorted_out(aggregates.series, aggregates.count)
+        columns: dict[str, Any] = msgspec.structs.asdict(aggregates)
+        columns = {name: [column[i] for i in rows] if column else [] for name, column in columns.items()}
+        aggregates = Aggregates(**(columns | {"series": of}))
     return TelemetryBlock(
         table=[series for series in block.table if series.device in own],
-        series=renumbered[columns[keep]].tolist(),
+        series=series,
         ts=[block.ts[i] for i in kept],
         value=[block.value[i] for i in kept],
         flag=[block.flag[i] for i in kept],
+        tests=[block.tests[i] for i in kept] if block.tests else [],
+        aggregates=aggregates,
     )

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from cloud.registry.service import fault_of_found
+from wire.action import ActionReport
 from wire.alert import Alert, alarm_id
 from wire.configuration import DecisionReport
 from wire.event import CloudEvent, Type
@@ -18,7 +19,7 @@ MOST_ITEMS = 5_000
 ID_LIMIT = 128
 MOST_REVISIONS = 1_000_000
 
-Body = Alert | TelemetryBlock | DeviceReport | FoundDevice | Rejection | EdgeReport | DecisionReport
+Body = Alert | TelemetryBlock | DeviceReport | FoundDevice | Rejection | EdgeReport | DecisionReport | ActionReport
 _BODIES: dict[str, type[Any]] = {
     Type.ALARM_CHANGED: Alert,
     Type.TELEMETRY_RECORDED: TelemetryBlock,
@@ -27,6 +28,7 @@ _BODIES: dict[str, type[Any]] = {
     Type.READING_REJECTED: Rejection,
     Type.EDGE_REPORTED: EdgeReport,
     Type.DECISION_REPORTED: DecisionReport,
+    Type.ACTION_REPORTED: ActionReport,
 }
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from alembic import command
 from alembic.autogenerate.api import AutogenContext
-from sqlalchemy import JSON, create_engine
+from sqlalchemy import JSON, DateTime, create_engine
 from sqlalchemy.dialects.postgresql import JSONB
 
 from cloud.database import Instant
@@ -25,7 +25,7 @@ def render_item(kind: str, item: Any, context: AutogenContext) -> str | bool:
     """The column types of this project, without importing its models into a revision."""
     if kind != "type":
         return False
-    if isinstance(item, Instant):
+    if isinstance(item, Instant | DateTime):  # DateTime: as SQLite tells it of a table that goes
         return "sa.DateTime(timezone=True)"
     if isinstance(item, JSON) and isinstance(item._variant_mapping.get("postgresql"), JSONB):  # noqa: SLF001
         context.imports.add("from sqlalchemy.dialects import postgresql")

@@ -14,6 +14,7 @@ from cloud.feed.api import with_position
 from cloud.people.access import EVERYONE, STAFF, Person, Role, may_see, require
 from cloud.problems import Problem, ProblemError, invalid, not_found
 from cloud.registry import (
+    actions_api,
     addresses,
     checks,
     downlink,
@@ -37,6 +38,7 @@ router.include_router(edge_api.router)
 router.include_router(gateways_api.router)
 router.include_router(found_api.router)
 router.include_router(maintenance_api.router)
+router.include_router(actions_api.router)
 Shared = Annotated[Services, Depends(services_of)]
 AnyPerson = Annotated[Person, Depends(require(*EVERYONE))]
 Staff = Annotated[Person, Depends(require(*STAFF))]

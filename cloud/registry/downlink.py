@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cloud.feed import service as feed
 from cloud.feed.model import FeedEntry
 from cloud.registry import layers, timelines
-from cloud.registry.model import DecisionRow, Device, Edge, IssuedExercise, Zone
+from cloud.registry.model import ActionRow, DecisionRow, Device, Edge, IssuedExercise, Zone
+from wire.action import ActionConfig
 from wire.alert import Hazard
 from wire.configuration import Decision, DeviceConfig, DrillConfig, EdgeDocument, RuleLayer
 from wire.time import Segment, Timeline
@@ -68,6 +69,10 @@ async def document(session: AsyncSession, edge_id: str, *, now: datetime) -> Edg
         drills=[_drill_config(row) for row in exercises],
         decisions=[msgspec.convert(row.decision, Decision) for row in pending],
         layers=[layer for of_site in over.values() for layer in of_site],
+        actions=[
+            msgspec.convert(row.config, ActionConfig)
+            for row in await session.scalars(select(ActionRow).where(ActionRow.edge_id == edge_id))
+        ],
     )
 
 

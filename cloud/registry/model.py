@@ -135,6 +135,21 @@ class Device(Base):
     updated_at: Mapped[datetime]
 
 
+class ActionRow(Base):
+    """Something that an edge may move by itself (wire.action.ActionConfig)."""
+
+    __tablename__ = "actions"
+    __table_args__ = (Index("ix_actions_edge_id", "edge_id"),)
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    edge_id: Mapped[str] = mapped_column(ForeignKey("edges.id"))
+    site_id: Mapped[str] = mapped_column(ForeignKey("sites.id"))
+    config: Mapped[dict[str, Any]] = mapped_column(JsonColumn)
+    updated_at: Mapped[datetime]
+    updated_by: Mapped[str] = mapped_column(String(64))  # a person
+    why: Mapped[str] = mapped_column(String(500))
+
+
 class DeviceAct(Base):
     """What a person did to a device and why; only ever added to."""
 

@@ -80,6 +80,7 @@ class Work:
         self.plan = what
         self.stock = stock
         self.rows = 0
+        self.aggregated = 0
         self.judged_to: int | None = None
         self._cover = Cover.of([each.cadence_s for each in what.subjects])
         numbers = {each.id: number for number, each in enumerate(what.subjects)}
@@ -102,6 +103,7 @@ class Work:
         if mine.any():
             self._cover.take(device[mine], stored.ts[mine])
         self.rows += len(stored.ts)
+        self.aggregated += stored.aggregated
         self.judged_to = stop
 
     def result(self, span: "Span", cut: dict[str, Any] | None, utc_offset_h: float) -> dict[str, Any]:
@@ -155,6 +157,8 @@ class Work:
             found.append(("devices_left_out", {"devices": self.plan.left_out}))
         if self.plan.quality_changed:
             found.append(("quality_anew", {}))
+        if self.aggregated:
+            found.append(("aggregated", {"readings": self.aggregated}))
         if cut is not None:
             found.append(("cut", {"reason": cut["reason"]}))
         return [{"code": code, "text": CAVEATS[code].format(**params), "params": params} for code, params in found]
@@ -167,6 +171,8 @@ CAVEATS = {
     "gaps": "Devices with readings for less than 90 % of the time: {devices}.",
     "devices_left_out": "Devices left out, beyond the limit of one preview: {devices}.",
     "quality_anew": "Tests of quality changed: both sides were tested anew; doubts that a sensor itself sent are lost.",
+    "aggregated": "{readings} of the readings came as aggregates of calm minutes: lowest, highest and last are as "
+    "measured, the others stand at the mean. A threshold far below those that the edge ran may be met differently.",
     "cut": "Not the whole span was judged ({reason}).",
 }
 

@@ -17,11 +17,12 @@ import duckdb
 import msgspec
 import numpy as np
 
+from cloud.telemetry.bulk import LONGEST_MS
+from cloud.telemetry.history import History, history
 from rules.quality import names
 from wire.reading import Series, TelemetryBlock
 
 T = TypeVar("T")
-_RANGE = "series IN (SELECT unnest($ids)) AND ts >= $start AND ts < $stop"
 QUEUE_LIMIT = 256
 """Batches waiting for the writer; beyond that `write` waits, and so does the edge that sent them."""
 COMMIT_LIMIT = 64
@@ -38,8 +39,17 @@ CREATE TABLE IF NOT EXISTS readings (
     tests USMALLINT DEFAULT 0  -- bits of the quality tests that spoke
 );
 ALTER TABLE readings ADD COLUMN IF NOT EXISTS tests USMALLINT DEFAULT 0;  -- a file from before
+CREATE TABLE IF NOT EXISTS aggregates (  -- many readings as one row (wire.reading.Aggregates)
+    series INTEGER NOT NULL, ts BIGINT NOT NULL, span BIGINT NOT NULL, low DOUBLE, low_at BIGINT, high DOUBLE,
+    high_at BIGINT, mean DOUBLE, last DOUBLE, count BIGINT NOT NULL, flag UTINYINT NOT NULL,
+    written_day INTEGER NOT NULL, tests USMALLINT DEFAULT 0
+);
 CREATE TABLE IF NOT EXISTS batches (id VARCHAR PRIMARY KEY, written_ms BIGINT NOT NULL);
 """
+
+
+_WHOLE = ("start", "span", "low_at", "high_at", "count")
+_REAL = ("low", "high", "mean", "last")
 
 
 class StoreInUse(RuntimeError):  # noqa: N818
@@ -54,20 +64,6 @@ class StoreInUse(RuntimeError):  # noqa: N818
 
 class StoreClosed(RuntimeError):  # noqa: N818
     """The store is not open."""
-
-
-class History(msgspec.Struct, frozen=True):
-    """Down-sampled history of one point; columns of equal length, one element a bucket that has readings."""
-
-    unit: str
-    t: list[int]  # start of the bucket, epoch ms on the device's timeline
-    min: list[float | None]
-    mean: list[float | None]
-    max: list[float | None]
-    flag: list[int]  # worst of the bucket
-    tests: list[str]  # that spoke in the bucket, by comma
-    count: list[int]
-    gaps: list[tuple[int, int]]  # from the last reading before to the first after
 
 
 class Newest(msgspec.Struct, frozen=True):
@@ -202,8 +198,9 @@ class TelemetryStore:
             present.add(write.batch)
             cursor.execute("INSERT INTO batches VALUES (?, epoch_ms(now()))", [write.batch])
             block = write.block
-            if block.ts:
+            if block.ts or block.aggregates is not None:
                 self._enter_series(cursor, block.table)
+            if block.ts:
                 ids_of_table = np.array([self._series[series] for series in block.table], dtype=np.int32)
                 columns.append(
                     (
@@ -214,8 +211,11 @@ class TelemetryStore:
                         np.asarray(block.tests or np.zeros(len(block.ts)), dtype=np.uint16),
                     )
                 )
+        many = self._insert_aggregates(
+            cursor, [write.block for write, new in zip(writes, outcomes, strict=True) if new]
+        )
         if not columns:
-            return outcomes, 0
+            return outcomes, many
         series, ts, value, flag, tests = (np.concatenate(parts) for parts in zip(*columns, strict=True))
         cursor.register("incoming", {"series": series, "ts": ts, "value": value, "flag": flag, "tests": tests})
         cursor.execute(
@@ -223,7 +223,33 @@ class TelemetryStore:
             "SELECT series, ts, value, flag, epoch_ms(now()) // 86400000, tests FROM incoming"
         )
         cursor.unregister("incoming")
-        return outcomes, len(ts)
+        return outcomes, len(ts) + many
+
+    def _insert_aggregates(self, cursor: duckdb.DuckDBPyConnection, blocks: Sequence[TelemetryBlock]) -> int:
+        """Rows that stand for many readings; how many rows."""
+        rows = 0
+        for block in blocks:
+            many = block.aggregates
+            if many is None or not many.start:
+                continue
+            ids = np.array([self._series[series] for series in block.table], dtype=np.int32)
+            columns = {
+                "series": ids[np.asarray(many.series, dtype=np.int64)],
+                **{name: np.asarray(getattr(many, name), dtype=np.int64) for name in _WHOLE},
+                **{name: np.asarray(getattr(many, name), dtype=np.float64) for name in _REAL},
+                "flag": np.asarray(many.flag, dtype=np.uint8),
+                "tests": np.asarray(many.tests or np.zeros(len(many.start)), dtype=np.uint16),
+            }
+            if max(many.span) > LONGEST_MS:
+                raise ValueError(f"an aggregate spans more than {LONGEST_MS // 60_000} minutes")
+            cursor.register("incoming_aggregates", columns)
+            cursor.execute(
+                "INSERT INTO aggregates SELECT series, start, span, low, low_at, high, high_at, mean, last, count, "
+                "flag, epoch_ms(now()) // 86400000, tests FROM incoming_aggregates"
+            )
+            cursor.unregister("incoming_aggregates")
+            rows += len(many.start)
+        return rows
 
     def _enter_series(self, cursor: duckdb.DuckDBPyConnection, table: Sequence[Series]) -> None:
         """Give series that are new an id, in one statement: a fleet brings thousands at its first word."""
@@ -277,7 +303,9 @@ class TelemetryStore:
             rows = cursor.execute(
                 "SELECT s.point, s.unit, max(r.ts), arg_max(r.value, r.ts), arg_max(r.flag, r.ts), "
                 "arg_max(coalesce(r.tests, 0), r.ts) "
-                "FROM series s JOIN readings r ON r.series = s.id WHERE s.device = ? AND s.exercise = ? "
+                "FROM series s JOIN (SELECT series, ts, value, flag, tests FROM readings UNION ALL "
+                "SELECT series, ts + span, last, flag, tests FROM aggregates) r "
+                "ON r.series = s.id WHERE s.device = ? AND s.exercise = ? "
                 "GROUP BY s.point, s.unit ORDER BY s.point",
                 [device, exercise or ""],
             ).fetchall()
@@ -311,7 +339,7 @@ class TelemetryStore:
         """
 
         def question(cursor: duckdb.DuckDBPyConnection) -> History:
-            return _history(cursor, device, point, exercise or "", from_ms, to_ms, points, cadence_s, span_ms)
+            return history(cursor, device, point, exercise or "", from_ms, to_ms, points, cadence_s, span_ms)
 
         return await self._ask(question)
 
@@ -320,48 +348,7 @@ class TelemetryStore:
 
         def question(cursor: duckdb.DuckDBPyConnection) -> None:
             cursor.execute("DELETE FROM readings WHERE written_day < ?", [before_ms // 86_400_000])
+            cursor.execute("DELETE FROM aggregates WHERE written_day < ?", [before_ms // 86_400_000])
             cursor.execute("DELETE FROM batches WHERE written_ms < ?", [before_ms])
 
         await self._ask(question)
-
-
-def _history(
-    cursor: duckdb.DuckDBPyConnection,
-    device: str,
-    point: str,
-    exercise: str,
-    from_ms: int | None,
-    to_ms: int | None,
-    points: int,
-    cadence_s: float | None,
-    span_ms: int,
-) -> History:
-    rows: Sequence[Any] = cursor.execute(
-        "SELECT id, unit FROM series WHERE device = ? AND point = ? AND exercise = ? ORDER BY id",
-        [device, point, exercise],
-    ).fetchall()
-    ids, unit = [row[0] for row in rows], rows[-1][1] if rows else ""
-    if to_ms is None:
-        newest = cursor.execute("SELECT max(ts) FROM readings WHERE series IN (SELECT unnest(?))", [ids]).fetchone()
-        to_ms = (newest[0] if newest and newest[0] is not None else 0) + 1
-    if from_ms is None:
-        from_ms = max(0, to_ms - span_ms)
-    width = max(1, -(-(to_ms - from_ms) // points))
-    args = {"ids": ids, "start": from_ms, "stop": to_ms}
-    buckets = cursor.execute(
-        "SELECT $start + (ts - $start) // $width * $width AS t, "  # noqa: S608  a constant of this file
-        "min(value), avg(value), max(value), max(flag), count(*), bit_or(coalesce(tests, 0)) "
-        f"FROM readings WHERE {_RANGE} GROUP BY t ORDER BY t",
-        args | {"width": width},
-    ).fetchall()
-    limit_ms = round(cadence_s * 3000) if cadence_s else None
-    gaps = cursor.execute(
-        f"WITH steps AS (SELECT ts, lag(ts) OVER (ORDER BY ts) AS before FROM readings WHERE {_RANGE}) "  # noqa: S608
-        "SELECT before, ts FROM steps WHERE ts - before > "
-        "coalesce($limit, 3 * (SELECT median(ts - before) FROM steps WHERE ts > before)) ORDER BY ts LIMIT 500",
-        args | {"limit": limit_ms},
-    ).fetchall()
-    columns = list(zip(*buckets, strict=True)) or [()] * 7
-    t, low, mean, high, flag, count, bits = ([*column] for column in columns)
-    tests = [names(each) for each in bits]
-    return History(unit, t, low, mean, high, flag, tests, count, [(start, stop) for start, stop in gaps])

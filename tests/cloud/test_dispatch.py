@@ -11,9 +11,8 @@ from cloud_world import EDGE, EVENTS, add_devices, alert, event
 from sqlalchemy import select
 
 from cloud.app import create_services
-from cloud.dispatch import service, timers
-from cloud.dispatch.background import run_due
-from cloud.dispatch.model import Assignment, Timer
+from cloud.dispatch import service
+from cloud.dispatch.model import Assignment
 from cloud.dispatch.progress import Tap
 from cloud.dispatch.service import Policy
 from cloud.feed.model import FeedEntry
@@ -30,6 +29,9 @@ from cloud.notify.model import Notification, Receipt
 from cloud.people import service as people
 from cloud.registry import seed
 from cloud.registry.model import Edge, IssuedExercise
+from cloud.timers import service as timers
+from cloud.timers.model import Timer
+from cloud.timers.worker import run_due
 from wire.alert import Verb
 from wire.event import Type
 from wire.level import Level
@@ -37,6 +39,7 @@ from wire.report import EdgeReport
 
 START = datetime(2026, 11, 22, 2, 15, tzinfo=UTC)
 POLICY = Policy()
+LEASE = timedelta(seconds=30)
 
 
 class World:
@@ -111,9 +114,8 @@ async def world(database, settings, cheap_passwords):
 
 
 async def test_unacknowledged_smoke_goes_up_the_tree_and_rises_to_most_urgent(world):
+    world.services.settings = world.services.settings.model_copy(update={"automatic_offers": False})
     incident = await world.alarm(level=Level.II)
-    async with world.change() as work:  # leave only the acknowledgement clock running
-        await work.session.execute(Timer.__table__.delete().where(Timer.kind == "offer"))
     assert (await world.incident(incident)).escalation_tier == 0
     told = []
     for second in (60, 120, 180, 240):
@@ -135,15 +137,20 @@ async def test_unacknowledged_smoke_goes_up_the_tree_and_rises_to_most_urgent(wo
     assert deadline["step"] == "acknowledge"
 
 
-async def test_acknowledging_stops_the_clock(world):
+async def test_acknowledging_stops_that_clock_and_the_next_step_has_its_own(world):
     incident = await world.alarm("water-up-low", level=Level.II)
     duty = await world.person("duty")
     async with world.change() as work:
         incidents.acknowledge(work, await incidents.get(work.session, incident, duty), by(duty))
-    assert (await world.incident(incident)).deadline is None
-    world.pass_(hours=2)
+    deadline = (await world.incident(incident)).deadline
+    assert (deadline["step"], deadline["due_at"]) == ("dispatch", "2026-11-22T02:17:00.000Z"), "somebody must go"
+    world.pass_(seconds=119)
     assert await world.due() == 0
     assert "escalated" not in await world.lines(incident)
+    world.pass_(seconds=1)
+    assert await world.due() == 1
+    [line] = [row for row in await world.all(TimelineEntry, TimelineEntry.seq) if row.kind == "escalated"]
+    assert (line.params["step"], line.params["person"]) == ("dispatch", "王海燕"), "the desk above the owner's"
 
 
 async def test_a_rise_in_level_shortens_a_running_limit(world):
@@ -216,7 +223,7 @@ async def test_a_late_acceptance_still_counts(world):
 async def test_a_worker_that_dies_after_its_lease_loses_nothing(world):
     incident = await world.alarm("water-up-low", level=Level.I)
     world.pass_(seconds=60)
-    leased = await timers.lease(world.db, "dead", world.at)
+    leased = await timers.lease(world.db, "dead", world.at, LEASE)
     assert len(leased) == 1
     assert await world.due("alive") == 0, "the lease holds"
     world.pass_(seconds=31)
@@ -244,11 +251,11 @@ async def test_two_workers_do_each_thing_once(world):
 async def test_a_lease_that_was_lost_acts_no_more(world):
     await world.alarm("water-up-low", level=Level.I)
     world.pass_(seconds=60)
-    [timer] = await timers.lease(world.db, "slow", world.at)
+    [timer] = await timers.lease(world.db, "slow", world.at, LEASE)
     world.pass_(seconds=31)
     await world.due("quick")
     async with docket(world.services) as work:
-        assert await timers.held(work.session, timer, "slow", work.now) is None
+        assert not await timers.take(work.session, timer)
 
 
 # ---------------------------------------------------------------- taps over the database

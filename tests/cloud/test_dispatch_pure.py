@@ -39,7 +39,7 @@ def force(name: str = "zhou", **more) -> Force:
 def test_a_proposal_explains_itself():
     [proposal] = propose(FIRE, [force()]).items
     assert proposal.recommended
-    assert {reason.code for reason in proposal.reasons} == {"on_shift", "skill", "idle", "distance", "grid"}
+    assert {reason.code for reason in proposal.reasons} == {"on_shift", "task", "skill", "idle", "distance", "grid"}
     assert proposal.distance_m == round(haversine_m(120.300, 31.500, 120.301, 31.500))
     assert proposal.walk_min == 2
 

@@ -9,10 +9,12 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud.drills import background, clock, scenario, scoring, service
+from cloud.drills import clock, scenario, scoring, service
 from cloud.feed import service as feed
 from cloud.registry import seed
 from cloud.registry import service as registry
+from cloud.timers import service as timers
+from cloud.timers.worker import run_due
 from wire.configuration import EdgeDocument
 from wire.time import to_ms
 
@@ -258,16 +260,24 @@ async def test_an_unknown_participant_undoes_the_whole_drill(smoke, sign_in, dat
         assert await service.drills(session) == []
 
 
+async def _end_of(services, drill_id: str) -> float | None:
+    """In how many seconds a timer will end a drill."""
+    async with services.db.reading() as session:
+        timer = await timers.get(session, service.END, drill_id)
+    return (timer.due_at - services.now()).total_seconds() if timer else None
+
+
 async def test_a_drill_ends_at_the_end_of_its_script(smoke, sign_in, services):
     trainer = await sign_in("trainer")
     drill = (await _make(trainer, rate=60)).json()
     await trainer.post(f"/api/v1/drills/{drill['id']}/start")
-    due = await background._end_what_is_over(services)
-    assert due is not None
     now = services.now()
-    assert (due - now).total_seconds() == pytest.approx(20, abs=2)
-    services.now = lambda: now + timedelta(seconds=21)
-    assert await background._end_what_is_over(services) is None
+    assert await _end_of(services, drill["id"]) == pytest.approx(20, abs=2)
+    await trainer.post(f"/api/v1/drills/{drill['id']}/pause")
+    assert await _end_of(services, drill["id"]) is None, "its clock stands"
+    await trainer.post(f"/api/v1/drills/{drill['id']}/resume")
+    services.now = lambda: now + timedelta(seconds=31)
+    await run_due(services, "test")
     assert (await trainer.get(f"/api/v1/drills/{drill['id']}")).json()["state"] == "ended"
 
 

@@ -10,9 +10,20 @@ from cloud_world import alert
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cloud.audit.chain import new_salt
 from cloud.incidents import timeline
 from cloud.incidents.alarms import AlarmView, Applied, apply, incident_level, is_late
-from cloud.incidents.folding import Candidate, Spot, fold, fold_by_hand, fold_key, keys_to_try
+from cloud.incidents.folding import (
+    WINDOW,
+    Candidate,
+    Folded,
+    Spot,
+    fold,
+    fold_by_hand,
+    fold_key,
+    keys_to_try,
+    own_key,
+)
 from cloud.incidents.headline import headline
 from cloud.incidents.states import ALLOWED, HANDLED, OVER, State, move, state_on_acknowledging
 from wire.alert import AlarmFacts, Hazard, Verb
@@ -39,11 +50,12 @@ def folded(arrivals):
     standing: list[Candidate] = []
     for order, (index, (hazard, spot, edge, exercise)) in enumerate(arrivals):
         keys = keys_to_try(hazard, spot, edge=edge, exercise=exercise)
-        chosen = fold(keys, standing).incident
+        own = own_key(hazard, spot, edge=edge, exercise=exercise)
+        chosen = fold(keys, standing, spot=spot, own=own).incident
         if chosen is None:
             chosen = f"inc-{order}"
             opened = T0 + timedelta(seconds=order)
-            standing.append(Candidate(chosen, keys[-1], hazard, State.RAISED, opened, exercise, spot))
+            standing.append(Candidate(chosen, own, hazard, State.RAISED, opened, exercise, spot))
         incidents.setdefault(chosen, []).append(index)
     return {frozenset(members) for members in incidents.values()}
 
@@ -80,6 +92,46 @@ def test_a_stairwell_is_one_event_and_the_next_stairwell_another():
 def test_the_mouths_of_an_underpass_are_one_event():
     west, low = Spot("up", None, "up", "west"), Spot("up", None, "up", "low")
     assert fold_key(Hazard.WATER_LEVEL, west) == fold_key(Hazard.WATER_LEVEL, low)
+
+
+@pytest.mark.parametrize(
+    ("spot", "reason"),
+    [
+        (Spot("s", "b", "x1", "z1"), "same_zone"),
+        (Spot("s", "b", "x1", "z2"), "same_section"),
+        (Spot("s", "b", "x2", "z3"), "nothing_open_here"),
+        (Spot("s", "b2", "x1", "z1"), "nothing_open_here"),
+    ],
+)
+def test_folding_tells_its_reason(spot, reason):
+    there = Spot("s", "b", "x1", "z1")
+    standing = Candidate("i", fold_key(Hazard.SMOKE, there), Hazard.SMOKE, State.RAISED, T0, spot=there)
+    keys = keys_to_try(Hazard.SMOKE, spot, edge="", exercise=None)
+    own = own_key(Hazard.SMOKE, spot, edge="", exercise=None)
+    assert fold(keys, [standing], spot=spot, own=own).reason == reason
+
+
+def test_an_alarm_joins_the_call_that_named_the_whole_building_but_not_an_alarm_there():
+    spot, building = Spot("s", "b", "x1", "z1"), Spot("s", "b")
+    keys = keys_to_try(Hazard.SMOKE, spot, edge="", exercise=None)
+    own = own_key(Hazard.SMOKE, spot, edge="", exercise=None)
+    key = fold_key(Hazard.SMOKE, building)
+    called = Candidate("call", key, Hazard.SMOKE, State.ACCEPTED, T0, spot=building, by_hand=True)
+    assert fold(keys, [called], spot=spot, own=own) == Folded("call", "same_building")
+    assert fold(keys, [replace(called, by_hand=False)], spot=spot, own=own).incident is None
+
+
+@given(HAZARDS, st.integers(-600_000, 600_000))
+def test_what_comes_long_after_is_another_event(hazard, after_s):
+    spot = Spot("s", "b", "x")
+    key = fold_key(hazard, spot, edge="g")
+    span = (T0, T0 + timedelta(hours=1))
+    standing = Candidate("i", key, hazard, State.IN_PROGRESS, T0, spot=spot, span=span)
+    at = T0 + timedelta(seconds=after_s)
+    near = span[0] - WINDOW[hazard] <= at <= span[1] + WINDOW[hazard]
+    folded = fold([key], [standing], spot=spot, own=key, at=at)
+    assert (folded.incident == "i") == near
+    assert near or folded.reason == "too_long_ago"
 
 
 def test_silences_fold_under_the_gateway_that_is_cut_off():
@@ -229,6 +281,12 @@ def test_the_headline_follows_the_worst_alarm_and_invents_no_figure():
     bad = replace(bad, evidence={"value": 1.2, "unit": "dB/m", "point": "obscuration"})
     assert headline(Hazard.SMOKE, [calm, bad]) == {"code": "smoke_high", "params": {"value": 1.2, "unit": "dB/m"}}
     assert headline(Hazard.SMOKE, [replace(bad, evidence={})])["code"] == "device_alarm"
+    agreed = {"point": "obscuration", "value": 0.12, "source": "smoke", "count": 2.0, "devices": "d1, d2"}
+    assert headline(Hazard.SMOKE, [replace(bad, evidence=agreed)]) == {
+        "code": "smoke_together", "params": {"count": 2, "value": 0.12, "unit": "dB/m"},
+    }  # fmt: skip
+    agreed = {"point": "alarm", "source": "device_alarm", "count": 3}
+    assert headline(Hazard.SMOKE, [replace(bad, evidence=agreed)]) == {"code": "smoke_together", "params": {"count": 3}}
     assert headline(Hazard.DEVICE, [calm, bad]) == {"code": "silence", "params": {"count": 2}}
     assert headline(Hazard.SMOKE, [], by_hand="冒烟") == {"code": "by_hand", "params": {"text": "冒烟"}}
 
@@ -244,7 +302,15 @@ def test_over_is_over_and_every_other_state_can_end():
             for following in ALLOWED[frontier.pop()] - reached:
                 reached.add(following)
                 frontier.append(following)
-        assert State.CLOSED in reached or state is State.VOID
+        assert State.CLOSED in reached or state in OVER
+
+
+def test_what_is_over_comes_back_only_where_a_person_asks_for_just_that():
+    for state in OVER:
+        assert not any(move(state, wanted).allowed for wanted in State if wanted is not state)
+    assert move(State.CLOSED, State.ACCEPTED, back=True).changes
+    assert move(State.MERGED, State.RAISED, back=True).changes
+    assert not move(State.CLOSED, State.IN_PROGRESS, back=True).allowed
 
 
 @given(st.sampled_from(list(State)), st.sampled_from(list(State)))
@@ -260,12 +326,13 @@ def test_only_the_most_urgent_is_accepted_by_acknowledging():
     assert state_on_acknowledging(State.DISPATCHED, Level.I) is State.DISPATCHED
 
 
-def chain(count: int) -> list[SimpleNamespace]:
+def chain(count: int, *, salted: bool = True) -> list[SimpleNamespace]:
     lines, previous = [], timeline.GENESIS
     for seq in range(1, count + 1):
         line = SimpleNamespace(
             incident_id="inc", seq=seq, kind="note", at=T0, occurred_at=None, actor={"kind": "person", "id": "p"},
             params={"text": f"第{seq}条", "value": 0.1 * seq}, exercise=None, prev_hash=previous, hash="",
+            salt=new_salt() if salted else None, sealed=None,
         )  # fmt: skip
         line.hash = previous = timeline.entry_hash(line, previous)
         lines.append(line)
@@ -273,9 +340,9 @@ def chain(count: int) -> list[SimpleNamespace]:
 
 
 @settings(max_examples=40)
-@given(st.integers(1, 6), st.data())
-def test_any_change_to_any_line_breaks_the_chain_there(count, data):
-    lines = chain(count)
+@given(st.integers(1, 6), st.booleans(), st.data())
+def test_any_change_to_any_line_breaks_the_chain_there(count, salted, data):
+    lines = chain(count, salted=salted)
     assert timeline.first_break(lines) is None
     victim = data.draw(st.integers(0, count - 1))
     what, value = data.draw(
@@ -283,6 +350,36 @@ def test_any_change_to_any_line_breaks_the_chain_there(count, data):
     )
     setattr(lines[victim], what, value)
     assert timeline.first_break(lines) == victim + 1
+
+
+@settings(max_examples=40)
+@given(st.integers(1, 5), st.data())
+def test_what_is_forgotten_is_gone_and_the_chain_still_holds_and_still_catches_changes(count, data):
+    lines = chain(count)
+    fields = ["params.text", "params.value", "actor.id", "actor.kind"]
+    forgotten: dict[int, set[str]] = {}
+    for _ in range(data.draw(st.integers(1, 4))):
+        victim = data.draw(st.integers(0, count - 1))
+        wanted = set(data.draw(st.lists(st.sampled_from(fields), min_size=1, max_size=3)))
+        gone = timeline.forget(lines[victim], wanted)
+        assert set(gone) == wanted - forgotten.get(victim, set())
+        forgotten.setdefault(victim, set()).update(wanted)
+        assert timeline.first_break(lines) is None
+    for index, line in enumerate(lines):
+        assert set(timeline.forgotten(line.sealed)) == forgotten.get(index, set())
+        assert not forgotten.get(index, set()) & timeline.values_of(line).keys()
+        assert (line.salt is None) == (index in forgotten), "nobody can try values with the salt of the line"
+    victim = data.draw(st.sampled_from(sorted(forgotten)))
+    before = dict(lines[victim].params)
+    lines[victim].params = before | {"text": "put back"}
+    assert timeline.first_break(lines) == victim + 1
+
+
+def test_a_line_from_before_values_had_salts_keeps_its_values():
+    [line] = chain(1, salted=False)
+    assert timeline.first_break([line]) is None
+    with pytest.raises(ValueError, match="before values had salts"):
+        timeline.forget(line, ["params.text"])
 
 
 def test_a_deleted_line_breaks_the_chain():

@@ -8,14 +8,16 @@ from datetime import timedelta
 
 import duckdb
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloud.registry import seed, service
+from cloud.telemetry import bulk
 from cloud.telemetry.store import StoreClosed, StoreInUse, TelemetryStore
 from rules.quality import Check
-from wire.reading import Series, TelemetryBlock
+from wire.reading import Aggregates, Series, TelemetryBlock
 from wire.time import to_ms
 
 LEVEL = Series("water-up-low", "level", "m")
@@ -226,3 +228,63 @@ async def test_a_chart_comes_with_the_thresholds_of_its_device_for_those_who_may
     early = to_ms(now - timedelta(days=1))
     empty = (await duty.get(f"/api/v1/telemetry/water-up-low?from={early}&to={early + 1000}")).json()
     assert empty["t"] == []
+
+
+def minute(start, values, *, flags=None, series=0):
+    """One aggregate of readings a second apart."""
+    low, high = min(values), max(values)
+    return {
+        "series": [series], "start": [start], "span": [1000 * (len(values) - 1)], "low": [low],
+        "low_at": [1000 * values.index(low)], "high": [high], "high_at": [1000 * values.index(high)],
+        "mean": [sum(values) / len(values)], "last": [values[-1]], "count": [len(values)], "flag": [max(flags or [1])],
+    }  # fmt: skip
+
+
+async def test_an_aggregate_is_charted_as_the_readings_it_was_made_of(store):
+    values = [0.1 + 0.01 * (second % 7) for second in range(60)]
+    values[20], values[40] = 0.9, 0.01
+    aggregated = TelemetryBlock([LEVEL], [], [], [], [], [], Aggregates(**minute(T0, values)))
+    assert await store.write("b1", aggregated)
+    assert not await store.write("b1", aggregated), "once"
+    await store.write("b2", block((T0 + 60_000, 0.3), (T0 + 61_000, 0.5)))
+    whole = await store.history("water-up-low", "level", from_ms=T0, to_ms=T0 + 62_000, points=1, cadence_s=1.0)
+    assert (whole.min, whole.max, whole.count) == ([0.01], [0.9], [62])
+    assert whole.mean == [pytest.approx((sum(values) + 0.8) / 62)]
+    assert whole.gaps == [], "inside an aggregate nothing is missing"
+    fine = await store.history("water-up-low", "level", from_ms=T0, to_ms=T0 + 60_000, points=60, cadence_s=1.0)
+    assert fine.max[fine.t.index(T0 + 20_000)] == 0.9, "the peak at its own instant"
+    assert fine.min[fine.t.index(T0 + 40_000)] == 0.01
+    assert None not in fine.mean
+    [newest] = await store.newest("water-up-low")
+    assert (newest.ts, newest.value) == (T0 + 61_000, 0.5)
+    later = await store.history("water-up-low", "level", from_ms=T0 + 30_000, to_ms=T0 + 61_000, points=1)
+    assert later.min == [0.01], "one that began before still tells what lies inside"
+
+
+async def test_what_is_judged_again_gets_as_many_readings_as_there_were_and_every_slice_its_own(store):
+    values = [0.2 + 0.001 * second for second in range(30)]
+    values[7] = 0.6
+    await store.write("b1", TelemetryBlock([LEVEL], [], [], [], [], [], Aggregates(**minute(T0, values))))
+    await store.write("b2", block((T0 + 30_000, 0.3)))
+    stock = await store.ask(lambda cursor: bulk.stock(cursor, ["water-up-low"], until=T0 + 99_000, days=1))
+    assert stock.rows == 31
+    assert stock.newest == T0 + 30_000
+    whole = await store.ask(lambda cursor: bulk.read(cursor, stock, T0, T0 + 31_000))
+    assert len(whole.ts) == 31
+    assert whole.aggregated == 30
+    assert float(whole.value[:30].mean()) == pytest.approx(sum(values) / 30)
+    assert (whole.value[7], whole.ts[7]) == (0.6, T0 + 7000)
+    assert (whole.value[0], whole.value[29]) == (0.2, pytest.approx(values[29]))
+    assert (np.diff(whole.ts) > 0).all()
+    parts = [
+        await store.ask(lambda cursor, start=start: bulk.read(cursor, stock, start, start + 10_000))
+        for start in range(T0, T0 + 40_000, 10_000)
+    ]
+    assert np.concatenate([part.ts for part in parts]).tolist() == whole.ts.tolist()
+    assert np.concatenate([part.value for part in parts]).tolist() == whole.value.tolist()
+
+
+async def test_an_aggregate_longer_than_an_hour_is_refused(store):
+    columns = minute(T0, [1.0, 2.0, 3.0, 4.0]) | {"span": [3_600_001]}
+    with pytest.raises(ValueError, match="60 minutes"):
+        await store.write("b1", TelemetryBlock([LEVEL], [], [], [], [], [], Aggregates(**columns)))

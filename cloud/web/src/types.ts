@@ -4,7 +4,8 @@ export type Role = "duty_officer" | "property_manager" | "trainer" | "responder"
 export type Level = "I" | "II" | "III" | "IV";
 export type Hazard = "smoke" | "water_level" | "curtain_wall" | "device" | "gateway";
 export type IncidentState =
-  | "raised" | "accepted" | "dispatched" | "in_progress" | "resolved" | "verified" | "closed" | "void";
+  | "raised" | "accepted" | "dispatched" | "in_progress" | "resolved" | "verified" | "closed" | "void"
+  | "merged" | "pending";
 export type AssignmentState =
   | "offered" | "acknowledged" | "en_route" | "on_scene" | "cleared" | "declined" | "expired" | "cancelled";
 export type Outcome = "fire" | "danger_caught" | "hazard_true" | "nuisance" | "fault" | "human" | "test" | "unknown";
@@ -96,7 +97,7 @@ export interface Assignment {
 }
 
 export interface Deadline {
-  step: "acknowledge" | "accept";
+  step: "acknowledge" | "dispatch" | "accept" | "set_out" | "arrive" | "report" | "close" | "deferral" | "pending";
   due_at: string;
   escalates_to: { tier: string | number; area: string | null; person: string | null } | null;
 }
@@ -110,7 +111,7 @@ export interface Incident {
   highest_level: Level | null;
   headline: Headline;
   place: Place;
-  origin: "sensor" | "phone" | "patrol" | "hotline" | "place_code";
+  origin: "sensor" | "phone" | "walk_in" | "patrol" | "hotline" | "place_code" | "rule";
   opened_at: string;
   updated_at: string;
   acknowledged_at: string | null;
@@ -126,7 +127,35 @@ export interface Incident {
   outcome: Outcome | null;
   cause: string | null;
   closed_at: string | null;
+  parent_id?: string | null;
+  children?: { id: string; number: string; state: IncidentState; level: Level; place: string }[] | null;
+  merged_into?: string | null;
+  measures?: Measure[];
+  level_cap?: { level: Level; over: Level; calling: number } | null;
+  reopened_at?: string | null;
+  pending?: { reason: string; until: string; by: { id: string; name: string } } | null;
   position?: number;
+}
+
+/** 管控措施: in force until a named person ends it. */
+export interface Measure {
+  id: string;
+  incident_id: string;
+  kind: string;
+  text_zh: string;
+  text_en: string;
+  place: string;
+  note: string;
+  since: string;
+  put_by: { id: string; name: string };
+  in_charge: string;
+  may_end: "duty_officer" | "duty_leader" | "who_put_it" | "outside";
+  review_at: string | null;
+  ended_at: string | null;
+  ended_by: { id: string; name: string } | null;
+  end_reason: string | null;
+  end_authority: string | null;
+  exercise: string | null;
 }
 
 export interface TimelineItem {
@@ -138,6 +167,8 @@ export interface TimelineItem {
   actor: { kind: "person" | "edge" | "system" | "rule"; id: string | null; name: string | null } | null;
   params: Record<string, unknown>;
   exercise: string | null;
+  /** Fields that were forgotten: they had a personal value. */
+  forgotten?: string[];
 }
 
 export interface Reason {
@@ -165,7 +196,11 @@ export interface Proposals {
 }
 
 export interface Card {
-  lines: { code?: string; text_zh?: string; text_en?: string }[];
+  role?: string;
+  lines: {
+    code?: string; text_zh?: string; text_en?: string; tick?: boolean;
+    due_at?: string | null; done_at?: string | null; done_by?: { id: string; name: string } | null; overdue?: boolean;
+  }[];
 }
 
 export interface Task extends Assignment {

@@ -2,7 +2,7 @@
 import type { Incident, Level } from "../types";
 
 const RANK: Record<Level, number> = { I: 0, II: 1, III: 2, IV: 3 };
-const OVER = new Set(["closed", "void"]);
+const OVER = new Set(["closed", "void", "merged"]);
 
 export const isOpen = (incident: Pick<Incident, "state">): boolean => !OVER.has(incident.state);
 export const isExercise = (incident: Pick<Incident, "exercise">): boolean => incident.exercise !== null && incident.exercise !== undefined;

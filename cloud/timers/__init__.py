@@ -1,0 +1,1 @@
+"""The one mechanism for whatever falls due: rows with a due time, claimed by any worker that is alive."""
