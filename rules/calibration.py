@@ -158,7 +158,7 @@ def _restart(heads: Ints, since: Ints, memory: npt.NDArray[Any]) -> None:
 
 
 def _tenths(value: Floats, zero: float) -> Ints:
-    return np.rint(np.nan_to_num((value - zero) * 10)).astype(np.int64)
+    return np.rint(scan.sure((value - zero) * 10)).astype(np.int64)
 
 
 def _take_in(

@@ -5,7 +5,6 @@ being exported and restored in between. One engine, one caller at a time.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +16,7 @@ from rules.columns import Change, Columns
 from rules.condition import NEVER, Happening, Rows
 from rules.episode import Turn
 from rules.evidence import Told, gathered
+from rules.quality import Doubt
 from rules.scan import Bools, Floats, some
 from rules.table import DeviceRules, Entity, Table, row_key
 from rules.telling import tell
@@ -27,20 +27,6 @@ from wire.alert import Verb
 __all__ = ["Change", "Columns", "DeviceRules", "Engine"]
 
 SETTLE_S = 60.0
-
-
-class _Doubt(NamedTuple):
-    """Readings that are not simply believed."""
-
-    any: Bools
-    unsure: Bools  # in doubt only until the next reading
-    some: bool  # whether there is any
-
-    @classmethod
-    def of(cls, columns: Columns) -> "_Doubt":
-        bad, unsure = quality.is_bad(columns), quality.is_unsure(columns)
-        both = bad | unsure
-        return cls(both, unsure & ~bad, some(both))
 
 
 class Engine:
@@ -180,7 +166,7 @@ class Engine:
         entity = table.entity_of[channel]
         begin = begins(ts, arrival, entity)
         changes = presence.heard(table, self._watch, entity[begin], arrival[begin], index[begin])
-        doubt = _Doubt.of(columns)
+        doubt = Doubt.of(columns)
         beside = None
         if table.pairs is not None:
             beside = gather(table.pairs, columns, index, channel, begin, doubt.any)
@@ -192,7 +178,7 @@ class Engine:
         changes.sort(key=lambda change: change.decided_by)
         return changes
 
-    def _judge(self, columns: Columns, doubt: "_Doubt", aimed: Aim, beside: Beside | None) -> list[Change]:
+    def _judge(self, columns: Columns, doubt: Doubt, aimed: Aim, beside: Beside | None) -> list[Change]:
         table = self._table
         alone = aimed.alone
         value = columns.value[aimed.row]
@@ -214,7 +200,7 @@ class Engine:
                 changes.append(change)
         return changes
 
-    def _rows(self, columns: Columns, doubt: "_Doubt", aimed: Aim, value: Floats) -> Rows:
+    def _rows(self, columns: Columns, doubt: Doubt, aimed: Aim, value: Floats) -> Rows:
         settings = self._table.settings
         row, kind = aimed.row, aimed.kind
         ts = columns.ts[row]

@@ -6,13 +6,14 @@ arrival; a verdict that only the next reading allows (a spike) travels with that
 """
 
 from enum import IntFlag
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from rules.columns import Columns
 from rules.quality_defaults import ZONE_MS, ZONE_TOLERANCE_MS
-from rules.scan import every, inside, some
+from rules.scan import Bools, every, inside, some
 from wire.quality import Quality
 
 FUTURE_MS = 30_000
@@ -140,3 +141,18 @@ def first_bits(
         worse, channel, value = worse[known], channel[known], value[known]
         bits[worse[(value < lowest[channel]) | (value > highest[channel])]] |= np.uint16(Check.RANGE)
     return bits
+
+
+class Doubt(NamedTuple):
+    """Readings that are not simply believed."""
+
+    any: Bools
+    unsure: Bools  # in doubt only until the next reading
+    some: bool  # whether there is any
+
+    @classmethod
+    def of(cls, columns: Columns) -> "Doubt":
+        """Of assessed columns."""
+        bad, unsure = is_bad(columns), is_unsure(columns)
+        both = bad | unsure
+        return cls(both, unsure & ~bad, some(both))

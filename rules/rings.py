@@ -114,8 +114,13 @@ class Rings:
 
     def pack(self, line: int) -> bytes:
         """One ring, for export."""
-        ts, value, there = self.held(np.array([line]))
-        ts, value = ts[there], value[there]
+        kept, newest = int(self.kept[line]), int(self.newest[line])
+        number = np.arange(newest - kept + 1, newest + 1)
+        place = number % kept
+        found = self.value[line, place]
+        there = ~np.isnan(found)
+        value: npt.NDArray[np.float32] = found[there]
+        ts: Ints = (number * int(self.part[line]) + self.offset[line, place])[there]
         return np.array(len(ts), dtype=_COUNT).tobytes() + ts.astype("<i8").tobytes() + value.astype("<f4").tobytes()
 
     def unpack(self, line: int, packed: bytes) -> int:

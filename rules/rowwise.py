@@ -5,7 +5,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rules.scan import Ints
+from rules.scan import Ints, every
+
+FEW = 64
+"""So many numbers are gathered at once sooner than a single one is spread."""
 
 
 class Rowwise:
@@ -18,7 +21,7 @@ class Rowwise:
         """`index`: line of the settings by row."""
         self._settings = settings
         self._index = index
-        self._same = bool(len(index)) and int(index.min()) == int(index.max())
+        self._same = len(index) > FEW and every(index == index[0])
         self._found: dict[str, npt.NDArray[Any]] = {}
 
     def __getitem__(self, name: str) -> npt.NDArray[Any]:

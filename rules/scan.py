@@ -33,6 +33,11 @@ def inside(numbers: npt.NDArray[np.int32], count: int) -> bool:
     return not some(numbers.view(np.uint32) >= count)  # what is negative is large then
 
 
+def sure(values: Floats) -> Floats:
+    """The values, 0 where one is NaN."""
+    return np.where(np.isnan(values), 0.0, values)
+
+
 def firsts(segment: npt.NDArray[np.integer]) -> Bools:
     """True at the first row of each segment; `segment` is sorted."""
     first = np.empty(len(segment), dtype=np.bool_)

@@ -310,7 +310,7 @@ def _felt(frame: Frame, own: Rowwise) -> Floats:
     middle = (value[:, 1:] + value[:, :-1]) / 2
     weight[np.isnan(middle)] = 0.0
     total = weight.sum(axis=1)
-    felt = (weight * np.nan_to_num(middle)).sum(axis=1) / np.where(total > 0, total, np.nan)
+    felt = (weight * scan.sure(middle)).sum(axis=1) / np.where(total > 0, total, np.nan)
     newest[rows] = np.where(total > 0, felt, newest[rows])
     return newest
 
@@ -355,7 +355,7 @@ def _cusum(
     """
     count = len(use)
     z = np.clip(residual / sigma, -own["clip"], own["clip"])
-    step = np.rint(np.nan_to_num((-z - own["drift"]) * _FINE)).astype(np.int64)
+    step = np.rint(scan.sure((-z - own["drift"]) * _FINE)).astype(np.int64)
     ended = last[:, -BACK:].mean(axis=1) >= -own["drift"] / 2 * sigma  # NaN: not yet six
     anew = (use & ended) | forget
     begins = frame.first | anew

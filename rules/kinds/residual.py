@@ -164,8 +164,8 @@ def signal(frame: Frame, settings: npt.NDArray[Any], memory: npt.NDArray[Any]) -
         frame.slot, frame.first, frame.ts, teach, frame.value, temperature, np.zeros(len(frame.ts)), own.only(heads),
         memory, prior=PRIOR, spread=False,
     )  # fmt: skip
-    warm = np.nan_to_num(temperature - calibration.REFERENCE_C)
-    learnt = np.where(model.known, np.nan_to_num(model.expected - model.level), 0.0)
+    warm = scan.sure(temperature - calibration.REFERENCE_C)
+    learnt = np.where(model.known, scan.sure(model.expected - model.level), 0.0)
     here = frame.value - np.where(np.isnan(own["slope"]), learnt, own["slope"] * warm)
     forget = np.zeros(len(here), dtype=np.bool_)
     forget[heads] = before

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from cloud_world import add_devices
+from cloud_world import add_devices, all_that_is_due
 from sqlalchemy import select
 
 from cloud.dispatch import auditor
@@ -12,7 +12,6 @@ from cloud.incidents.model import Incident
 from cloud.notify.model import Notification
 from cloud.people.model import Shift
 from cloud.timers.model import Timer
-from cloud.timers.worker import run_due
 
 V1 = "/api/v1"
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # both: test_dispatch, test_duty_model
@@ -119,15 +118,9 @@ async def test_a_reservation_is_kept_offered_taken_over_or_let_go(sign_in, servi
     await post(duty, f"/incidents/{same['id']}/reserve", {"responder_id": "rsp_wanghu-mfs"}, 201)
     at = services.now()
     services.now = lambda: at + timedelta(minutes=11)
-    await _to_the_end(services)
+    await all_that_is_due(services)
     lines = (await duty.get(f"{V1}/incidents/{same['id']}/timeline")).json()["items"]
     assert [one["params"].get("code") for one in lines if one["kind"] == "note"].count("reservation_expired") == 1
-
-
-async def _to_the_end(services) -> None:
-    for _ in range(20):
-        if not await run_due(services, "test"):
-            return
 
 
 async def test_a_hand_off_stays_with_the_first_until_the_other_says_yes(sign_in, services, database):
@@ -149,7 +142,7 @@ async def test_a_hand_off_stays_with_the_first_until_the_other_says_yes(sign_in,
     third = await post(district, f"{path}/hand-off", {"to": "per_duty"}, 201)
     at = services.now()
     services.now = lambda: at + timedelta(minutes=6)
-    await _to_the_end(services)
+    await all_that_is_due(services)
     now = (await duty.get(f"{V1}{path}")).json()
     assert now["owner"]["id"] == "per_district", "nobody answered: whoever had it has it"
     async with database.reading() as session:
@@ -172,7 +165,7 @@ async def test_a_deferral_has_an_end_and_a_reason_and_nothing_urgent_is_put_off(
     assert deferred["deadline"]["step"] == "deferral"
     at = services.now()
     services.now = lambda: at + timedelta(minutes=31)
-    await _to_the_end(services)
+    await all_that_is_due(services)
     after = (await duty.get(f"{V1}/incidents/{calm['id']}")).json()
     assert after["deadline"]["step"] == "dispatch", "its clocks run again"
     async with database.reading() as session:
@@ -195,7 +188,7 @@ async def test_the_auditor_finds_what_nobody_works_on_mends_its_clock_and_tells(
         for shift in await session.scalars(select(Shift).where(Shift.person_id == "per_duty")):
             await session.delete(shift)
     await auditor.begin(services)
-    await _to_the_end(services)
+    await all_that_is_due(services)
     found = (await duty.get(f"{V1}/unattended")).json()
     assert {one["code"] for one in found["items"]} == {"no_clock", "owner_off_duty"}
     assert (await duty.get(f"{V1}/summary")).json()["unattended"] == 1
@@ -208,7 +201,7 @@ async def test_the_auditor_finds_what_nobody_works_on_mends_its_clock_and_tells(
     await post(leader, f"/incidents/{row['id']}/take-over", {"reason": "值班员已下班"})
     at = services.now()
     services.now = lambda: at + timedelta(seconds=61)
-    await _to_the_end(services)
+    await all_that_is_due(services)
     assert (await leader.get(f"{V1}/unattended")).json()["items"] == []
     async with database.reading() as session:
         assert all(one.ended_at for one in await session.scalars(select(Unattended)))

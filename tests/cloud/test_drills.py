@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 import yaml
+from cloud_world import all_that_is_due
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,7 +15,6 @@ from cloud.feed import service as feed
 from cloud.registry import seed
 from cloud.registry import service as registry
 from cloud.timers import service as timers
-from cloud.timers.worker import run_due
 from wire.configuration import EdgeDocument
 from wire.time import to_ms
 
@@ -277,7 +277,7 @@ async def test_a_drill_ends_at_the_end_of_its_script(smoke, sign_in, services):
     assert await _end_of(services, drill["id"]) is None, "its clock stands"
     await trainer.post(f"/api/v1/drills/{drill['id']}/resume")
     services.now = lambda: now + timedelta(seconds=31)
-    await run_due(services, "test")
+    await all_that_is_due(services)
     assert (await trainer.get(f"/api/v1/drills/{drill['id']}")).json()["state"] == "ended"
 
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from cloud_world import add_devices, now
+from cloud_world import add_devices, all_that_is_due, now
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
@@ -14,7 +14,6 @@ from cloud.modes.overlay import ABSENT, at, blocked, changed, lay, lift
 from cloud.notify.model import Notification
 from cloud.problems import invalid
 from cloud.registry.seed import DISTRICT, GRID_03, STREET
-from cloud.timers.worker import run_due, worker_name
 
 KEYS = st.sampled_from(["a", "b", "c"])
 VALUES = st.integers(0, 3) | st.just("x")
@@ -139,11 +138,10 @@ async def test_a_mode_begins_tells_lacks_warns_and_ends_by_itself(devices, sign_
     moved = await duty.post(f"/api/v1/modes/{mode['id']}/extend", json={"ends_at": until, "reason": "路径北调"})
     assert moved.json()["ends_in_s"] > 39 * 3600
 
-    worker = worker_name()
     services.now = lambda: now() + timedelta(hours=39, minutes=5)
-    await run_due(services, worker)
+    await all_that_is_due(services)
     services.now = lambda: now() + timedelta(hours=40, minutes=1)
-    await run_due(services, worker)
+    await all_that_is_due(services)
     services.now = now
     ended = (await duty.get(f"/api/v1/modes/{mode['id']}")).json()
     assert (ended["ended_by"]["name"], ended["end_reason"]) == ("系统", "到期")
