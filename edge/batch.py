@@ -40,6 +40,9 @@ class Judge(Protocol):
     def judge(self, messages: Sequence[Arrived], into: Transaction) -> None:
         """Decode, test, step the rules; add what changed to the transaction."""
 
+    def withdraw(self, taken: bytes) -> None:
+        """Forget that messages were taken: they failed together and are judged anew. `taken`: keys they left."""
+
     def set_aside(self, message: Arrived, problem: str, into: Transaction) -> None:
         """Record a message that can't be judged."""
 
