@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from browser_watch import ARGUMENTS, CHROMIUM, CONSOLE, Watched
 from hatch_screens import built
-from playwright.sync_api import Browser, Page, Playwright, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, ViewportSize, expect, sync_playwright
 from required import absent
 from screen_world import ROOT, ScreenWorld
+
+expect.set_options(timeout=30_000)  # a wait, not a measure: the machine may be busy
 
 
 @pytest.fixture(scope="module")
