@@ -40,7 +40,7 @@ def test_nobody_is_forgotten_on_sqlite(originals, tmp_path):
             await originals.sqlite("world", file)
             return f"sqlite+aiosqlite:///{file}"
 
-    _run(OnSqlite, 6, 12)
+    _run(OnSqlite, 4, 12)
 
 
 @pytest.mark.postgres
