@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import Any
 
@@ -97,6 +97,7 @@ class Database:
         if self.is_sqlite:
             event.listen(self.engine.sync_engine, "connect", _sqlite_on_connect)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+        self._turn: AbstractAsyncContextManager[Any] = asyncio.Lock() if self.is_sqlite else nullcontext()
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
@@ -116,9 +117,11 @@ class Database:
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """A session for one change: committed at the end, rolled back on any error.
 
-        On SQLite the write lock is taken at once (BEGIN IMMEDIATE), so that two writers queue instead of failing.
+        On SQLite the write lock is taken at once (BEGIN IMMEDIATE), so that two writers queue instead of failing. Writers
+        of this process queue here, in their order and where they can be cancelled; only those of other processes are
+        waited for inside SQLite, whose waiting nothing can interrupt.
         """
-        async with self._sessions() as session:
+        async with self._turn, self._sessions() as session:
             if self.is_sqlite:
                 await session.execute(text("BEGIN IMMEDIATE"))
             yield session
