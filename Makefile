@@ -8,7 +8,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export UV_NO_CONFIG := 1
 export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: help demo test check format lock bench docs screens setup clean
+.PHONY: help demo test check format lock bench docs api screens setup clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -23,6 +23,7 @@ check: $(VENV)/installed ## Lint, types, docs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python -m cloud.web_types --check
 	$(BIN)/mkdocs build --strict --quiet --site-dir $(VENV)/site
 
 format: $(VENV)/installed ## Put the code in form
@@ -36,6 +37,9 @@ docs: $(VENV)/installed ## Write docs/devices.md and docs/schemas again, and ser
 	$(BIN)/python -m device_profiles.authoring.devices_table docs/devices.md
 	$(BIN)/python -m device_profiles.authoring.schema docs/schemas
 	$(BIN)/mkdocs serve --dev-addr 127.0.0.1:8001
+
+api: $(VENV)/installed ## Write the screens' types of the API again (cloud/web/src/schema.d.ts)
+	$(BIN)/python -m cloud.web_types
 
 screens: $(VENV)/installed ## Build the screens again (only if their sources changed)
 	$(BIN)/python hatch_build.py

@@ -36,15 +36,22 @@ DOMAINS = (
     "intake",
     "incidents",
     "dispatch",
+    "households",
     "desk",
+    "handoffs",
+    "whistles",
     "notify",
+    "calls",
+    "heartbeat",
     "drills",
     "rulebook",
     "plans",
     "modes",
+    "rotas",
+    "handover",
 )
 """Folders that may hold model.py, api.py (`router`), service.py, background.py (`async background(services)`) and
-due.py (`HANDLERS`: who carries out which kind of timer)."""
+due.py (`HANDLERS`: who carries out which kind of timer) and ways_out.py (`WAYS`: further ways for messages)."""
 PREFIX = "/api/v1"
 _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.2, 10.0
 _log = logging.getLogger(__name__)
@@ -60,6 +67,7 @@ def _modules(name: str) -> Iterator[tuple[str, ModuleType]]:
 
 def load_models() -> None:
     """Import every domain's tables, so that `Base.metadata` is complete."""
+    importlib.import_module("cloud.idempotency")
     for _ in _modules("model"):
         pass
 
@@ -72,6 +80,11 @@ def due_handlers() -> dict[str, DueHandler]:
             raise ValueError(f"{domain}: timers of kind {sorted(twice)} are another domain's")
         found |= module.HANDLERS
     return found
+
+
+def ways_out() -> dict[str, Callable[[Services], Any]]:
+    """Ways out for messages that domains above `notify` have, by channel."""
+    return {name: make for _, module in _modules("ways_out") for name, make in module.WAYS.items()}
 
 
 async def supervised(name: str, services: Services, work: Callable[[Services], Awaitable[Any]]) -> None:
@@ -137,6 +150,7 @@ def create_services(settings: Settings) -> Services:
         metrics_token=_kept_secret(settings.secrets_dir / "metrics.token"),
         demo_clock=timelines.demo_clock,
         due=due_handlers(),
+        ways=ways_out(),
     )
 
 

@@ -117,9 +117,9 @@ class Database:
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """A session for one change: committed at the end, rolled back on any error.
 
-        On SQLite the write lock is taken at once (BEGIN IMMEDIATE), so that two writers queue instead of failing. Writers
-        of this process queue here, in their order and where they can be cancelled; only those of other processes are
-        waited for inside SQLite, whose waiting nothing can interrupt.
+        On SQLite the write lock is taken at once (BEGIN IMMEDIATE), so that two writers queue instead of failing.
+        Writers of this process queue here, in their order and where they can be cancelled; only those of other
+        processes are waited for inside SQLite, whose waiting nothing can interrupt.
         """
         async with self._turn, self._sessions() as session:
             if self.is_sqlite:

@@ -8,6 +8,7 @@ from cloud.settings import Settings
 
 _LARGE = ("/api/v1/edge/events", "/api/v1/devices/import")
 _LARGE_BELOW = ("/api/v1/incidents/", "/attachments")  # photos and voice notes
+_CLIPS = "/api/v1/speakers/clips/"
 
 
 class BodyLimit:
@@ -25,7 +26,7 @@ class BodyLimit:
             return
         path: str = scope["path"]
         above, below = _LARGE_BELOW
-        large = path in _LARGE or (path.startswith(above) and path.endswith(below))
+        large = path in _LARGE or (path.startswith(above) and path.endswith(below)) or path.startswith(_CLIPS)
         limit = self._large if large else self._usual
         problem = Problem(413, "too-large", f"The body may hold {limit} bytes.")
         announced = next((v for k, v in scope["headers"] if k == b"content-length"), b"0")

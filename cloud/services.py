@@ -45,6 +45,8 @@ class Services:
     """The registry's answer to 'which clock does the demonstration run on?' for the people domain below it."""
     due: Mapping[str, DueHandler] = field(default_factory=dict)
     """Who carries out each kind of timer (`HANDLERS` of each domain's due.py)."""
+    ways: Mapping[str, Callable[["Services"], Any]] = field(default_factory=dict)
+    """Ways out for messages that domains above `notify` have (`WAYS` of each domain's ways_out.py)."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     restarts: dict[str, int] = field(default_factory=dict)
     """How often the supervisor had to start each background task again."""

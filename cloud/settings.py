@@ -2,8 +2,9 @@
 
 from pathlib import Path
 from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 WEB_DIST = Path(__file__).parent / "web" / "dist"
 
@@ -50,8 +51,53 @@ class Settings(BaseModel):
     """What a worker that died had claimed is taken up by another after so long."""
     notify_webhook_url: str | None = Field(None, pattern=r"^https?://")
     """Where every notification is posted as JSON, beside the screens and the log file."""
+    push_contact: str = Field("mailto:postmaster@localhost", pattern=r"^(mailto:|https://).+")
+    """Whom a push service asks when something is wrong with our pushes; some take real addresses only."""
+    notify_local_addresses: bool = False
+    """Lets push addresses that people give lead to plain HTTP and into one's own network: tests, own push services."""
+    smtp_url: SecretStr | None = Field(None, description="mailto(s)://user:password@host?from=…, as Apprise writes it")
+    sms_gateway_url: str | None = Field(None, pattern=r"^https?://")
+    sms_gateway_token: SecretStr | None = None
+    telephone_gateway_url: str | None = Field(None, pattern=r"^https?://")
+    """Where calls are ordered (docs/notification.md); the key of its signatures is `secrets/telephone-gateway.key`."""
+    public_url: str = Field("", pattern=r"^(https?://[^?#]+[^/?#])?$")
+    """How gateways reach this service, for the callbacks and clips named to them; empty: `http://host:port`."""
+    quiet_hours: tuple[tuple[str, str], ...] = (("22:00", "07:00"),)
+    """Local time, for people's own ways and whoever is not on duty; never for levels I and II."""
+    quiet_how: Literal["wait", "silent"] = "wait"
+    call_levels: tuple[Literal["I", "II", "III", "IV"], ...] = ("I", "II")
+    """Levels at which 叫应 begins with the alarm."""
+    call_hazards: tuple[str, ...] = ("smoke", "water_level", "curtain_wall")
+    """Hazards for which people of the place are called."""
+    call_ring_s: float = Field(20.0, ge=5, le=120)
+    """No answer for so long: the next contact is called."""
+    call_confirm_s: float = Field(30.0, ge=5, le=300)
+    """Answered, and nobody has pressed the key that says *on my way*: the next contact is called too."""
+    heartbeat_url: str | None = Field(None, pattern=r"^https?://")
+    """Posted to after each synthetic alert that came through; whoever watches there notices when it stops."""
+    heartbeat_every_s: float = Field(300.0, ge=5, le=86_400)
+    whistle_street_share_percent: float = Field(30.0, ge=30, le=100)
+    """街道评价: how much of a department's assessment is the street's rating; 30 % is its floor."""
+    household_retention_days: float = Field(365.0, ge=30, le=3650)
+    """A household card that nobody has reviewed for so long is erased."""
     edge_offline_after_s: float = Field(20.0, gt=0)
     """No heartbeat for so long: the edge is cut off (one incident, not one a device)."""
+
+    time_zone: str = Field("Asia/Shanghai", max_length=64)
+    """Of new rotas, of the hours that must be covered, and of printed sheets; an IANA name."""
+    long_duty_hours: float = Field(12.0, gt=0, le=72)
+    """Whoever has been on for longer, by their own stamps, is shown so and asked after others."""
+    take_over_within_s: float = Field(900.0, gt=0, le=86_400)
+    """A hand-over that the incoming has not taken by then is overdue: both and the duty leader hear of it."""
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError(f"there is no time zone '{value}': take an IANA name, e.g. Asia/Shanghai") from error
+        return value
 
     @property
     def url(self) -> str:

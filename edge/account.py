@@ -73,6 +73,8 @@ class Account:
         found = []
         if not agent.ingest.connected.is_set():
             found.append(f"no broker: {agent.ingest.last_error or 'connecting'}")
+        if agent.broker is not None and agent.broker.fault:
+            found.append(f"the broker stores nothing, and acknowledges nothing to devices: {agent.broker.fault}")
         if agent.batcher.last_error:
             found.append(agent.batcher.last_error)
         if agent.uplink is not None and agent.uplink.cloud in {Cloud.AWAY, Cloud.REFUSING}:

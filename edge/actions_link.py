@@ -6,17 +6,16 @@ A session that ends with its connection: a state from before is worth nothing, c
 import asyncio
 import contextlib
 import logging
-import ssl
 import time
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
 
 from edge.actions import Actions
 from edge.batch import Arrived, Batcher
 from edge.broker import Credential
 from edge.lane import Transaction
 from edge.mqtt import Connection
+from edge.session import answered, session
 from edge.supervise import backoff_s
 from rules.action_declaration import Message
 from wire.time import now_ms
@@ -24,7 +23,6 @@ from wire.time import now_ms
 log = logging.getLogger(__name__)
 
 STEP_S = 1.0
-CONNECT_S = 10.0
 KEEPALIVE_S = 5.0
 STEADY_S = 10.0
 MOST_BYTES = 65_536
@@ -106,50 +104,43 @@ class ActionsLink:
             await asyncio.sleep(backoff_s(attempt, first_s=0.2, most_s=5.0))
 
     async def _session(self) -> str:
-        credential = self._credential()
-        url = urlsplit(credential.url)
-        secure = url.scheme == "mqtts"
-        connection: Connection | None = None
         try:
-            async with asyncio.timeout(CONNECT_S):
-                connection = await Connection.open(
-                    url.hostname or "127.0.0.1",
-                    url.port or (8883 if secure else 1883),
-                    self._take,
-                    client_id=self._client_id,
-                    username=credential.username,
-                    password=credential.password,
-                    keepalive_s=KEEPALIVE_S,
-                    most_bytes=MOST_BYTES,
-                    tls=ssl.create_default_context() if secure else None,
-                    clean=True,
-                )
-            self._subscribed = self._refused = ()
-            while not connection.lost.done() and len(self._actions):
-                self._changed.clear()
-                await self._subscribe(connection)
-                if not self.connected:
-                    self._connection = connection
-                    self.last_error = ""
-                    self.wake()
-                changed = asyncio.create_task(self._changed.wait())
-                # A refusal may be mended by the broker's own reload a moment later.
-                timeout = STEP_S if self.refused else None
-                some: set[asyncio.Future[Any]] = {connection.lost, changed}
-                await asyncio.wait(some, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-                changed.cancel()
-            return connection.lost.result() if connection.lost.done() else "there are no actions"
+            async with session(
+                self._credential(),
+                self._take,
+                client_id=self._client_id,
+                keepalive_s=KEEPALIVE_S,
+                most_bytes=MOST_BYTES,
+                clean=True,
+            ) as connection:
+                return await self._serve(connection)
         finally:
             self._connection = None
-            if connection is not None:
-                connection.close()
+
+    async def _serve(self, connection: Connection) -> str:
+        """Until the connection is lost or there is no action left; why it ended."""
+        self._subscribed = self._refused = ()
+        while not connection.lost.done() and len(self._actions):
+            self._changed.clear()
+            await self._subscribe(connection)
+            if not self.connected:
+                self._connection = connection
+                self.last_error = ""
+                self.wake()
+            changed = asyncio.create_task(self._changed.wait())
+            # A refusal may be mended by the broker's own reload a moment later.
+            timeout = STEP_S if self.refused else None
+            some: set[asyncio.Future[Any]] = {connection.lost, changed}
+            await asyncio.wait(some, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+            changed.cancel()
+        return connection.lost.result() if connection.lost.done() else "there are no actions"
 
     async def _subscribe(self, connection: Connection) -> None:
         """What the actions want to hear now."""
         topics = self._actions.topics()
         if topics == self._subscribed:
             return
-        async with asyncio.timeout(CONNECT_S):
+        async with answered():
             if gone := tuple(topic for topic in self._subscribed if topic not in topics):
                 await connection.unsubscribe(gone)
             fresh = tuple(topic for topic in topics if topic not in self._subscribed)

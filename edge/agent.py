@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import fcntl
-import gc
 import logging
 import os
 import signal
@@ -15,7 +14,7 @@ import httpx
 import msgspec
 
 from device_profiles.library import Library
-from edge import subscriptions, uplink
+from edge import subscriptions, thrift, uplink
 from edge.account import Account
 from edge.actions_link import ActionsLink
 from edge.batch import Batcher
@@ -68,7 +67,7 @@ class Agent:
         self.settings = self._settings = settings
         self._data_dir = settings.edge.data_dir
         cloud = settings.cloud
-        library = Library.load(*settings.edge.profiles_dir)
+        library = Library.load(*settings.edge.profiles_dir, lazily=True)
         conventions = settings.conventions()
         self._foreign = (
             None if conventions is None else Foreign(conventions, Found(settings.edge.id, suggestion(library)))
@@ -235,6 +234,8 @@ class Agent:
             self._allow(self.broker, table)
             self.broker.reload(table.document.devices)
         self.actions.changed()
+        if self.ready.is_set():  # what the table before leaves behind
+            thrift.settle()
 
     async def _decide(self, decision: Decision) -> None:
         await self.batcher.between(lambda transaction: self.judge.decide(decision, transaction))
@@ -250,7 +251,7 @@ class Agent:
                 if connections != self.ingest.connections:  # lost and found again, be it between two ticks
                     connections = self.ingest.connections
                     self.judge.resume()
-                self.judge.tick(transaction, deaf=not self.ingest.connected.is_set())
+                self.judge.tick(transaction, deaf=self._deaf())
 
             self.steady.look()
             await self.batcher.between(tick)
@@ -258,6 +259,10 @@ class Agent:
             QUEUE.set(self.batcher.held)
             due = max(due + TICK_S, loop.time() + TICK_S / 10)
             await asyncio.sleep(due - loop.time())
+
+    def _deaf(self) -> bool:
+        """Whether nothing that devices say can reach us, so that nobody is to be called silent."""
+        return not self.ingest.connected.is_set() or (self.broker is not None and bool(self.broker.fault))
 
     def _works(self) -> bool:
         """Whether ticks get through; a journal that says why it cannot write would not be mended by a restart."""
@@ -325,6 +330,7 @@ def run(config: Path) -> None:
     Raises:
         SettingsError, JournalError, BrokerError, TableError, OSError: it can't start; the message says why.
     """
+    thrift.begin()
     settings = load(config)
     _run(_until_signal(settings))
 
@@ -341,11 +347,9 @@ async def _until_signal(settings: Settings) -> None:
 
 
 async def spare_collector(ready: asyncio.Event) -> None:
-    """Have Python's collector look at what lasts no more, and seldom at messages, which never form cycles."""
+    """When the agent is ready, see `thrift.settle`."""
     await ready.wait()
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
+    thrift.settle()
 
 
 def _run(main: Coroutine[Any, Any, None]) -> None:

@@ -22,6 +22,8 @@ import msgspec
 
 from device_profiles.sources.source import Sources
 from edge.broker_config import User, agent_user, bridge_user, device_users, drill_user, in_flight, render, with_actions
+from edge.broker_process import Pid, start_ticks, that_runs
+from edge.broker_store import StoreWatch
 from edge.files import write_private
 from edge.metrics import BROKER_STARTS
 from edge.settings import BrokerSection, SettingsError
@@ -33,6 +35,7 @@ log = logging.getLogger(__name__)
 START_S = 20.0
 STOP_S = 15.0
 STEADY_S = 60.0
+LOOK_S = 1.0  # between two looks whether it still stores
 
 
 class Credential(msgspec.Struct, frozen=True):
@@ -50,11 +53,6 @@ class Credential(msgspec.Struct, frozen=True):
 class _Secret(msgspec.Struct):
     password: str
     hash: str
-
-
-class _Pid(msgspec.Struct):
-    pid: int
-    started: int  # clock ticks since boot: tells a process from a later one with the same number
 
 
 class BrokerError(RuntimeError):
@@ -90,12 +88,13 @@ class EmbeddedBroker:
         self._pidfile = self._folder / "nats-server.pid.json"
         self._log = self._folder / "nats-server.log"
         self._process: subprocess.Popen[bytes] | None = None
-        self._pid: _Pid | None = None
+        self._pid: Pid | None = None
         self._devices: list[DeviceConfig] = []
         self._own: list[User] = []
         self._actions: tuple[tuple[str, ...], tuple[str, ...]] = (), ()
         self._port = 0
         self._log_from = 0  # where the words of the running server begin
+        self._store = StoreWatch(self._log, self._folder)
 
     @property
     def url(self) -> str:
@@ -107,6 +106,11 @@ class EmbeddedBroker:
     def pid(self) -> int | None:
         """Of the running server."""
         return self._pid.pid if self._pid else None
+
+    @property
+    def fault(self) -> str:
+        """Why nothing that devices publish is stored or acknowledged now; empty when all is well."""
+        return self._store.failure
 
     def allow(self, says: Iterable[str], hears: Iterable[str]) -> None:
         """Topics of actions that the agent may publish and hear, from the next start or `reload` on."""
@@ -122,7 +126,7 @@ class EmbeddedBroker:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._folder.chmod(0o700)
         self._devices = list(devices)
-        left = self._running() or self._orphan()
+        left = self._running() or that_runs(self._config)
         self._port = self._choose_port(taken_by_us=left is not None)
         credential = self._make_secrets()
         if left is not None:
@@ -134,6 +138,7 @@ class EmbeddedBroker:
         changed = self._write_config()
         if left is not None:
             self._pid = left
+            self._store.begin()
             BROKER_STARTS.labels(how="adopted").inc()
             log.info("adopted the broker that runs as %d", left.pid)
             if changed:
@@ -144,12 +149,12 @@ class EmbeddedBroker:
         return credential
 
     async def run(self) -> None:
-        """Watch the broker for ever; start it again when it dies."""
+        """Watch the broker for ever; start it again when it dies, or can't store any more and there is room again."""
         attempt = 0
         loop = asyncio.get_running_loop()
         while True:
             started = loop.time()
-            await self._until_gone()
+            await self._until_gone_or_stuck()
             attempt = 1 if loop.time() - started > STEADY_S else attempt + 1
             log.error("the broker died; see %s; starting it again", self._log)
             if attempt > 1:
@@ -265,6 +270,7 @@ class EmbeddedBroker:
             self._log.replace(self._log.with_suffix(".log.1"))
         with self._log.open("ab") as output:
             self._log_from = output.tell()
+            self._store.begin()
             self._process = subprocess.Popen(  # noqa: S603  our own binary and file
                 [binary, "-c", str(self._config)],
                 stdin=subprocess.DEVNULL,
@@ -274,7 +280,7 @@ class EmbeddedBroker:
                 close_fds=True,
             )
         pid = self._process.pid
-        self._pid = _Pid(pid, _start_ticks(pid) or 0)
+        self._pid = Pid(pid, start_ticks(pid) or 0)
         write_private(self._pidfile, msgspec.json.encode(self._pid))
         BROKER_STARTS.labels(how="started").inc()
         log.info("started the broker as %d on %s", pid, self.url)
@@ -293,27 +299,15 @@ class EmbeddedBroker:
             )
         return found
 
-    def _running(self) -> _Pid | None:
+    def _running(self) -> Pid | None:
         """The broker of our pidfile, if it is alive and really ours."""
         try:
-            kept = msgspec.json.decode(self._pidfile.read_bytes(), type=_Pid)
+            kept = msgspec.json.decode(self._pidfile.read_bytes(), type=Pid)
         except (OSError, msgspec.MsgspecError):
             return None
         if self._process is not None and self._process.pid == kept.pid and self._process.poll() is not None:
             return None
-        return kept if _start_ticks(kept.pid) == kept.started else None
-
-    def _orphan(self) -> _Pid | None:
-        """A broker of ours whose agent was killed before it could write the pidfile."""
-        ours = os.fsencode(self._config)
-        for folder in Path("/proc").glob("[0-9]*"):
-            try:
-                words = (folder / "cmdline").read_bytes().split(b"\0")
-            except OSError:
-                continue
-            if len(words) > 2 and words[1:3] == [b"-c", ours] and (started := _start_ticks(int(folder.name))):
-                return _Pid(int(folder.name), started)
-        return None
+        return kept if start_ticks(kept.pid) == kept.started else None
 
     async def _until_listening(self) -> None:
         loop = asyncio.get_running_loop()
@@ -347,6 +341,27 @@ class EmbeddedBroker:
             return "it wrote no log"
         return next((line for line in reversed(lines) if "[FTL]" in line or "[ERR]" in line), "it gave no reason")
 
+    async def _until_gone_or_stuck(self) -> None:
+        """Wait for its end; bring that about when it stores nothing more although it could."""
+        gone = asyncio.ensure_future(self._until_gone())
+        told = False
+        try:
+            while not gone.done():
+                await asyncio.wait({gone}, timeout=LOOK_S)
+                if not gone.done() and (why := self._store.look()):
+                    if not told:
+                        log.error("the broker stores nothing: %s", why)
+                    told = True
+                    if self._store.has_room() and self._pid is not None:
+                        log.error("there is room again: killing the broker, which must be started anew to store")
+                        with contextlib.suppress(ProcessLookupError):
+                            os.kill(self._pid.pid, signal.SIGKILL)
+                        await gone
+        finally:
+            gone.cancel()
+        if gone.done() and not gone.cancelled():
+            gone.result()
+
     async def _until_gone(self) -> None:
         """Wait for the end of the broker, our child or an adopted one (pidfd: no polling)."""
         running = self._running()
@@ -376,12 +391,3 @@ def _is_free(host: str, port: int) -> bool:
         except OSError:
             return False
     return True
-
-
-def _start_ticks(pid: int) -> int | None:
-    """When a process started, from /proc; None when there is none (or only its ashes)."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
-    return None if fields[0] == "Z" else int(fields[19])

@@ -16,6 +16,7 @@ import msgspec
 
 from edge.files import write_private
 from edge.settings import CloudSection, Settings
+from edge.share import read
 from edge.supervise import backoff_s
 from edge.table import Compiler, Table, TableError, changed
 from edge.uplink import AwayError, RefusedError, check
@@ -27,7 +28,6 @@ SETTLE_S = 0.1  # a burst of changes is over when nothing came for so long,
 BURST_S = 1.0  # or is applied as far as it came
 IDLE_S = 30.0  # the cloud says something every 10 s, a comment line if nothing else
 _CHANGE = msgspec.json.Decoder(EdgeChange)
-_DOCUMENT = msgspec.json.Decoder(EdgeDocument)
 
 Apply = Callable[[Table], Awaitable[None]]
 Decide = Callable[[Decision], Awaitable[None]]
@@ -50,6 +50,7 @@ class Configuration:
         self._decide = decide
         self._file = settings.edge.data_dir / "configuration.json"
         self._newest = EdgeDocument(edge=settings.edge.id, revision=0)
+        self._runs = self._newest
         self.revision = 0
         self.refused_revision: int | None = None
         self.refused_why: str | None = None
@@ -74,7 +75,7 @@ class Configuration:
             table = self._compiler.compile(local)
         else:
             table = self._kept()
-        self._newest = table.document
+        self._newest = self._runs = table.document
         self.revision = table.revision
         await self._apply(table)
         return table
@@ -82,7 +83,7 @@ class Configuration:
     def _kept(self) -> Table:
         empty = EdgeDocument(edge=self._settings.edge.id, revision=0)
         try:
-            document = _DOCUMENT.decode(self._file.read_bytes())
+            document = read(self._file.read_bytes())
             return self._compiler.compile(document)
         except FileNotFoundError:
             log.info("no configuration yet; waiting for the cloud")
@@ -124,10 +125,15 @@ class Configuration:
     async def _list(self, http: httpx.AsyncClient) -> None:
         response = await http.get("/configuration")
         check(response)
-        document = _DOCUMENT.decode(response.content)
+        document = read(response.content)
         decisions, document = document.decisions, msgspec.structs.replace(document, decisions=[])
-        self._newest = document
-        await self._use(document)
+        if document.revision and document == self._runs:  # as kept from before: nothing is made anew
+            self._newest = self._runs
+            self._behind, self.revision = False, document.revision
+            self.refused_revision = self.refused_why = None
+        else:
+            self._newest = document
+            await self._use(document)
         for decision in decisions:
             await self._decide(decision)
 
@@ -191,6 +197,7 @@ class Configuration:
             log.error("configuration revision %d refused: %s", document.revision, error)  # noqa: TRY400
             return
         await self._apply(table)
+        self._runs = table.document
         self._behind = False
         self.refused_revision = self.refused_why = None
         self.revision = document.revision

@@ -130,21 +130,18 @@ class Reader:
         """Columns of a batch in order of arrival; None when nothing of it is a reading."""
         gathered = _Gathered()
         resolve = self._sources.resolve
+        longest, ready = self._max_payload_bytes, gathered.decoded
         for message in messages:
             source = resolve(message.topic)
             if source is None:
                 continue
-            if isinstance(source, Stray):
-                self._refuse(message, source.reason, source.detail, source.device)
-            elif len(message.payload) > self._max_payload_bytes:
-                detail = f"{len(message.payload)} bytes; at most {self._max_payload_bytes} are read"
-                self._refuse(message, Reason.TOO_LARGE, detail, getattr(source, "device", None))
-            elif isinstance(source, ForeignTopic):
-                self._foreign(message, source, gathered)
-            elif source.topic.channel == "status":
-                self._status(message, source, gathered)
+            if source.__class__ is Source and not (source.status or gathered.gone or len(message.payload) > longest):
+                try:
+                    ready.append((message, source.row, None, source.decode(message.payload)))
+                except DecodeError as error:
+                    ready.append((message, source.row, None, error.with_traceback(None)))
             else:
-                gathered.decode(message, source.row, message.payload)
+                self._unusual(message, source, gathered)
         stretch: list[Plain] = []
         for message, row, envelope, decoded in gathered.decoded:
             if decoded.__class__ is Message and is_plain(message, row, envelope, decoded):
@@ -161,6 +158,20 @@ class Reader:
             _NOTHING, _NO_INTS, _NO_BOOLS, _NO_BOOLS, gathered.heard, list(gathered.heard), gathered.gone, None,
             _NO_INTS, (),
         )  # fmt: skip
+
+    def _unusual(self, message: Arrived, source: Source | Stray | ForeignTopic, gathered: _Gathered) -> None:
+        """Whatever is not telemetry of a native device that fits."""
+        if isinstance(source, Stray):
+            self._refuse(message, source.reason, source.detail, source.device)
+        elif len(message.payload) > self._max_payload_bytes:
+            detail = f"{len(message.payload)} bytes; at most {self._max_payload_bytes} are read"
+            self._refuse(message, Reason.TOO_LARGE, detail, getattr(source, "device", None))
+        elif isinstance(source, ForeignTopic):
+            self._foreign(message, source, gathered)
+        elif source.status:
+            self._status(message, source, gathered)
+        else:
+            gathered.decode(message, source.row, message.payload)
 
     def _refuse(
         self, message: Arrived, reason: Reason, detail: str, device: str | None, point: str | None = None

@@ -187,11 +187,10 @@ class Foreign:
 def suggestion(library: Library) -> Any:
     """A function from vendor and model, as a device says them, to the name of a profile."""
     by_model: dict[str, list[str]] = {}
-    for profile in library:
-        for name in (profile.name, *profile.aliases):
-            vendor, _, model = name.partition("/")
-            for key in (f"{_slug(vendor)}/{_slug(model)}", _slug(model)):
-                by_model.setdefault(key, []).append(profile.name)
+    for said, name in [*((name, name) for name in library.names()), *library.aliases().items()]:
+        vendor, _, model = said.partition("/")
+        for key in (f"{_slug(vendor)}/{_slug(model)}", _slug(model)):
+            by_model.setdefault(key, []).append(name)
 
     def suggest(vendor: str | None, model: str | None) -> str | None:
         if not model:

@@ -5,25 +5,21 @@ Reconnecting is for ever, with jittered backoff, after a refusal too: whoever me
 
 import asyncio
 import logging
-import ssl
 from collections import Counter
 from collections.abc import Callable, Sequence
-from urllib.parse import urlsplit
 
 from edge.batch import Arrived
 from edge.broker import Credential
 from edge.metrics import BROKER_CONNECTED, BROKER_CONNECTS, MESSAGES
-from edge.mqtt import Connection, PutMany, RefusedError
+from edge.mqtt import Connection, Put, PutMany, RefusedError
+from edge.session import answered, session
 from edge.supervise import backoff_s
 from wire.topics import EXERCISE_FILTER, REAL_FILTER
 
 log = logging.getLogger(__name__)
 
 KEEPALIVE_S = 5  # a broker that hangs is noticed within 2.5 of these: before a 10 s cadence makes its device silent
-CONNECT_S = 10.0
 STEADY_S = 10.0
-
-Put = Callable[[Arrived], "asyncio.Future[None] | None"]
 
 
 class Ingest:
@@ -91,40 +87,31 @@ class Ingest:
     async def _session(self) -> str:
         """One connection, from CONNECT to its loss; why it ended."""
         credential = self._credential()
-        url = urlsplit(credential.url)
-        secure = url.scheme == "mqtts"
-        connection: Connection | None = None
         try:
-            async with asyncio.timeout(CONNECT_S):
-                connection = await Connection.open(
-                    url.hostname or "127.0.0.1",
-                    url.port or (8883 if secure else 1883),
-                    self._put,
-                    put_many=self._take,
-                    client_id=self._client_id,
-                    username=credential.username,
-                    password=credential.password,
-                    keepalive_s=KEEPALIVE_S,
-                    most_bytes=self._most_bytes,
-                    tls=ssl.create_default_context() if secure else None,
-                )
-                if self._stale:
-                    await connection.unsubscribe(self._stale)
-                granted = await connection.subscribe(self._filters)
-            if refused := [name for name, qos in zip(self._filters, granted, strict=False) if qos > 2]:
-                raise RefusedError(f"the broker refuses a subscription to {' and '.join(refused)}")
-            self._connection = connection
-            self.connections += 1
-            self.last_error = ""
-            self.connected.set()
-            BROKER_CONNECTED.set(1)
-            BROKER_CONNECTS.labels(outcome="connected").inc()
-            log.info("connected to the broker at %s", credential.url)
-            return await connection.lost
+            async with session(
+                credential,
+                self._put,
+                put_many=self._take,
+                client_id=self._client_id,
+                keepalive_s=KEEPALIVE_S,
+                most_bytes=self._most_bytes,
+            ) as connection:
+                async with answered():
+                    if self._stale:
+                        await connection.unsubscribe(self._stale)
+                    granted = await connection.subscribe(self._filters)
+                if refused := [name for name, qos in zip(self._filters, granted, strict=False) if qos > 2]:
+                    raise RefusedError(f"the broker refuses a subscription to {' and '.join(refused)}")
+                self._connection = connection
+                self.connections += 1
+                self.last_error = ""
+                self.connected.set()
+                BROKER_CONNECTED.set(1)
+                BROKER_CONNECTS.labels(outcome="connected").inc()
+                log.info("connected to the broker at %s", credential.url)
+                return await connection.lost
         finally:
             self._down()
-            if connection is not None:
-                connection.close()
 
     def _take(self, messages: Sequence[Arrived]) -> "Sequence[tuple[asyncio.Future[None] | None, int]]":
         for qos, count in Counter([message.qos for message in messages]).items():

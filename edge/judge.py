@@ -15,6 +15,7 @@ from edge.actions import VERBS, Actions
 from edge.alarms import AlarmBook
 from edge.batch import Arrived
 from edge.decode import Decoded, Reader
+from edge.described import Described
 from edge.foreign import Foreign
 from edge.lane import Lane, Outgoing, Stored, Transaction
 from edge.metrics import BLIND, DECISIONS, READINGS, UNREADABLE
@@ -24,7 +25,7 @@ from edge.table import Device, Table
 from edge.telemetry import Telemetry
 from rules import quality
 from rules.columns import Change, Columns
-from rules.engine import DeviceRules, Engine
+from rules.engine import Engine
 from wire.alert import Verb
 from wire.configuration import Decision, DecisionReport
 from wire.event import Type
@@ -62,7 +63,7 @@ class Judge:
         self._table: Table | None = None
         self._channel = np.empty(0, dtype=np.int32)  # of the engine, by series
         self._decided: set[str] = set()
-        self._rules: dict[str, tuple[Device, DeviceRules]] = {}
+        self._described = Described()
         self.engine = Engine()
         self.alarms = AlarmBook(edge)
         self.actions = Actions(edge, self.alarms, self.newest)
@@ -103,12 +104,7 @@ class Judge:
             ):
                 self.engine.forget_exercise(name)
                 self.alarms.forget_exercise(name, into)
-        known = self._rules
-        self._rules = {
-            name: kept if (kept := known.get(name)) is not None and kept[0] is device else (device, _rules(device))
-            for name, device in table.devices.items()
-        }
-        changes = self.engine.configure(rules for _, rules in self._rules.values())
+        changes = self.engine.configure(self._described.use(table))
         self._incomplete = [
             f"{name}: parameter {parameter} of the device is missing: what is computed from it is not judged"
             for name, device in table.devices.items()
@@ -382,24 +378,3 @@ def _sources(foreign: Foreign | None) -> dict[str, Any]:
 def _first(sentences: Sequence[str], most: int = 5) -> list[str]:
     rest = len(sentences) - most
     return [*sentences[:most], *([f"and {rest} more"] if rest > 0 else [])]
-
-
-def _rules(device: Device) -> DeviceRules:
-    points = device.decoder.points
-    return DeviceRules(
-        device=device.id,
-        rules=device.rules if device.config.enabled else {},
-        points=tuple(point.name for point in points),
-        parameters=device.config.parameters,
-        valid={point.name: point.valid for point in points if point.valid is not None},
-        cadence_s=device.cadence_s,
-        timeline=device.config.timeline,
-        quality=device.quality if device.config.enabled else {},
-        groups=_groups(device),
-    )
-
-
-def _groups(device: Device) -> dict[str, str]:
-    config = device.config
-    places = {"site": config.site, "building": config.building, "zone": config.zone}
-    return {scope: name for scope, name in places.items() if name}

@@ -8,12 +8,15 @@ connection; as it is, the message ends in the side table of what could not be re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 CONNACK, PUBLISH, PUBACK, SUBACK, UNSUBACK, PINGRESP = 2, 3, 4, 9, 11, 13
 PINGREQ = b"\xc0\x00"
 DISCONNECT = b"\xe0\x00"
 LONGEST = 268_435_455
 """Remaining length at most (2.2.3)."""
 TOPICS_KEPT = 200_000
+_FEW = 8
 
 
 class MqttError(ConnectionError):
@@ -87,6 +90,10 @@ def publish(topic: str, payload: bytes, *, packet_id: int = 0, qos: int = 0, dup
 
 def pubacks(packet_ids: Sequence[int]) -> bytes:
     """One PUBACK for each id, in one piece."""
+    if len(packet_ids) > _FEW:
+        packets = np.empty((len(packet_ids), 2), dtype=">u2")
+        packets[:, 0], packets[:, 1] = 0x4002, packet_ids
+        return packets.tobytes()
     return b"".join([b"\x40\x02" + packet_id.to_bytes(2, "big") for packet_id in packet_ids])
 
 
@@ -116,15 +123,28 @@ class Parser:
             data = self._pass_over(data, found)
         buffer = self._rest + data if self._rest else data
         at, end = 0, len(buffer)
+        topics, most, new = self._topics, self._most, tuple.__new__
         while end - at >= 2:
             head, length = buffer[at], buffer[at + 1]
             start = at + 2
-            if length & 0x80:
+            if length < 0x80:
+                pass
+            elif start < end and buffer[start] < 0x80:
+                length, start = length & 0x7F | buffer[start] << 7, start + 1
+            else:
                 sized = _size(buffer, at + 1)
                 if sized is None:
                     break
                 length, start = sized
             stop = start + length
+            if head & 0xF6 == 0x32 and length > 4 and stop <= end:  # at QoS 1: as most are; in one go
+                after = start + 2 + (buffer[start] << 8 | buffer[start + 1])
+                topic = topics.get(buffer[start + 2 : after])
+                if topic is not None and 0 <= stop - after - 2 <= most:
+                    payload, packet_id = buffer[after + 2 : stop], buffer[after] << 8 | buffer[after + 1]
+                    found.append(new(Publish, (topic, payload, 1, head & 8 != 0, head & 1 != 0, packet_id)))
+                    at = stop
+                    continue
             if stop > end:
                 if length > self._most + 65_539:
                     at = self._begin_to_skip(head, buffer, start, stop, at)

@@ -1,13 +1,13 @@
 """Which device a topic speaks for, and which columns its points are: resolved once, kept per topic."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from device_profiles.decoder import Decoder
+from device_profiles.decoder import Message
 from device_profiles.sources.source import Envelope
 from edge.accepted import row_key
 from edge.foreign import Foreign, ForeignTopic
@@ -52,11 +52,8 @@ class Source:
 
     topic: DeviceTopic
     row: Row
-
-    @property
-    def decoder(self) -> Decoder:
-        """Of the device's profile."""
-        return self.row.device.decoder
+    decode: Callable[[bytes], Message]  # of the device's profile
+    status: bool  # the topic on which it says whether it is there
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +165,9 @@ class Sources:
                     detail = f"drill '{parsed.exercise}' is not known, and too many such are"
                     return Stray(Reason.UNKNOWN_EXERCISE, detail, parsed.device)
                 self._strange.add(parsed.exercise)
-        return Source(parsed, self._row(device, parsed.exercise))
+        topic_of = DeviceTopic(device.config.site, device.id, parsed.channel, parsed.exercise)  # the table's own texts
+        row = self._row(device, parsed.exercise)
+        return Source(topic_of, row, device.decoder.decode, parsed.channel == "status")
 
     def _row(self, device: Device, exercise: str | None) -> Row:
         row = self._rows.get((exercise, device.id))

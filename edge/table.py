@@ -87,6 +87,7 @@ class Compiler:
         self._rules: dict[tuple[str, ...], tuple[Mapping[str, Rule], Mapping[str, Limits]]] = {}
         self._devices: dict[str, Device] = {}
         self._texts: dict[tuple[str, str], str] = {}  # of the layers, by scope and place
+        self._own: dict[tuple[int, int], str] = {}  # of what devices say, by the objects (`edge.share`)
 
     def compile(self, document: EdgeDocument) -> Table:
         """A table of a document.
@@ -109,8 +110,10 @@ class Compiler:
             if (layer.scope, layer.id) in places:
                 problems.append(f"layer {layer.scope} '{layer.id}': stands twice")
             places[layer.scope, layer.id] = layer
+        self._own.clear()
         self._texts = {place: _text([place, layer.rules, layer.quality]) for place, layer in places.items()}
         devices: dict[str, Device] = {}
+        configs: list[DeviceConfig] = []
         for config in document.devices:
             if config.id in devices:
                 problems.append(f"device '{config.id}': stands twice")
@@ -123,13 +126,17 @@ class Compiler:
                 except (ProfileError, DeclarationError, ValueError) as error:
                     problems.append(f"device '{config.id}': {error}")
                     continue
+            else:
+                config = known.config  # noqa: PLW2901  the one that is kept, not its equal
             if config.timeline not in timelines:
                 problems.append(f"device '{config.id}': there is no timeline '{config.timeline}'")
             devices[config.id] = known
+            configs.append(config)
         actions = compile_all(document.actions, None, problems)
         if problems:
             raise TableError(problems)
         self._devices = devices
+        document = msgspec.structs.replace(document, devices=configs)
         return Table(document, devices, timelines, drills, actions)
 
     def _device(self, config: DeviceConfig, over: tuple[RuleLayer, ...]) -> Device:
@@ -154,7 +161,7 @@ class Compiler:
     def _resolve(
         self, profile: Profile, hazard: Hazard, over: tuple[RuleLayer, ...], config: DeviceConfig
     ) -> tuple[Mapping[str, Rule], Mapping[str, Limits]]:
-        own = _text([config.rules, config.quality])
+        own = self._own_text(config)
         key = (profile.name, hazard.value, own, *(self._texts[layer.scope, layer.id] for layer in over))
         if key not in self._rules:
             points = [point.name for point in profile.points]
@@ -162,6 +169,13 @@ class Compiler:
             shared = [layers.Layer(f"{layer.scope} '{layer.id}'", layer.rules, layer.quality) for layer in over]
             self._rules[key] = layers.resolve(model, shared, layers.Layer("", config.rules, config.quality))
         return self._rules[key]
+
+    def _own_text(self, config: DeviceConfig) -> str:
+        key = (id(config.rules), id(config.quality))
+        text = self._own.get(key)
+        if text is None:
+            text = self._own[key] = _text([config.rules, config.quality])
+        return text
 
 
 def _text(said: object) -> str:

@@ -40,10 +40,11 @@ class Cloud(StrEnum):
 
 
 class AwayError(Exception):
-    """No usable answer."""
+    """No usable answer; `slow`: not within the time that it was given, which may be for the size of what it got."""
 
-    def __init__(self, why: str, pause_s: float | None = None) -> None:
+    def __init__(self, why: str, pause_s: float | None = None, *, slow: bool = False) -> None:
         self.pause_s = pause_s
+        self.slow = slow
         super().__init__(why)
 
 
@@ -122,7 +123,7 @@ class Uplink:
         while True:
             await wake.wait()
             wake.clear()
-            while batch := await self._journal.waiting(lanes, size, MOST_BYTES):
+            while batch := await self._next(lanes, size):
                 try:
                     await self._send(batch)
                 except AwayError as error:
@@ -131,6 +132,8 @@ class Uplink:
                         attempt, first_s=self._settings.retry_first_s, most_s=self._settings.retry_most_s
                     )
                     self._is(Cloud.AWAY, str(error))
+                    if error.slow:
+                        size = max(1, len(batch) // 2)  # a cloud that is slow gets on with less at a time
                     await self._pause(pause, wake, cut=pace_s == 0 and error.pause_s is None)
                     continue
                 except RefusedError as error:
@@ -143,15 +146,29 @@ class Uplink:
                         log.error("the cloud can't take event %s: %s; set aside", batch[0].id, error)  # noqa: TRY400
                     else:
                         attempt += 1
-                        await asyncio.sleep(
-                            min(REFUSED_PAUSE_S, backoff_s(attempt, first_s=self._settings.retry_first_s * 2))
-                        )
+                        pause = backoff_s(attempt, first_s=self._settings.retry_first_s * 2, most_s=REFUSED_PAUSE_S)
+                        await self._pause(pause, wake, cut=False)
                     continue
                 attempt = 0
                 size = min(most, size * 2)
                 self._is(Cloud.REACHABLE)
                 if pace_s:
                     await asyncio.sleep(pace_s)
+
+    async def _next(self, lanes: tuple[Lane, ...], most: int) -> Sequence[Waiting]:
+        """What to send now: the oldest; but alarms that are still fresh go before those that are history by now.
+
+        Behind a long backlog a fresh alarm would become history itself, and send nobody.
+        """
+        batch = await self._journal.waiting(lanes, most, MOST_BYTES)
+        if batch and lanes == (Lane.ALARM,) and self._is_history(batch[0]):
+            fresh = [event for event in await self._journal.alarm_log(most) if not self._is_history(event)]
+            if fresh:
+                return fresh[::-1]
+        return batch
+
+    def _is_history(self, event: Waiting) -> bool:
+        return self._age_ms(event.born_ms) > REPLAY_AFTER_MS
 
     async def _pause(self, pause_s: float, wake: asyncio.Event, *, cut: bool) -> None:
         """Wait; a fresh alarm cuts the wait short after the first pause of a series, so that it is tried at once."""
@@ -187,7 +204,8 @@ class Uplink:
         try:
             response = await self._http.post("/events", content=body, headers={"Content-Type": CONTENT_TYPE})
         except httpx.HTTPError as error:
-            raise AwayError(f"{type(error).__name__}: {error}") from None
+            slow = isinstance(error, httpx.ReadTimeout | httpx.WriteTimeout)
+            raise AwayError(f"{type(error).__name__}: {error}", slow=slow) from None
         finally:
             UPLINK_BATCHES.labels(outcome="tried").inc()
         check(response)
@@ -200,7 +218,7 @@ class Uplink:
 
     def _envelope(self, event: Waiting) -> bytes:
         """An event that is old at its first try after an outage says so, and its alert too."""
-        replayed = self._age_ms(event.born_ms) > REPLAY_AFTER_MS
+        replayed = self._is_history(event)
         data = event.data
         if replayed and event.type == Type.ALARM_CHANGED:
             alert = msgspec.json.decode(data, type=Alert)

@@ -88,7 +88,8 @@ def _hold(level: _Level, row: Ints, high: Bools, was: Bytes, fresh: Bytes, happe
     hold_ms = _of(settings.hold_ms[number], level, row)
     held_ms = state.run_ms[number, slot] + level.elapsed[row]
     held_ms[start] = 0
-    samples = state.samples[number, slot] + (high & level.newer[row])
+    known = state.hold_rows(slot)
+    samples = state.holds.samples[number, known] + (high & level.newer[row])
     samples[start] = 1
     now = was & (HELD | MET | DOUBT)
     now[start] = HELD
@@ -99,8 +100,8 @@ def _hold(level: _Level, row: Ints, high: Bools, was: Bytes, fresh: Bytes, happe
     reached &= ((now & MET) == 0) | (_of(settings.cooldown_ms, level, row) > 0)  # may have met while cooling down
     now[reached] |= MET
     state.run_ms[number, slot] = np.minimum(held_ms, LONGEST_MS)
-    state.samples[number, slot] = np.minimum(samples, MANY)
-    state.since[number, slot[start]] = rows.arrival[row[start]]
+    state.holds.samples[number, known] = np.minimum(samples, MANY)
+    state.holds.since[number, known[start]] = rows.arrival[row[start]]
     fresh[row] = now
     reached &= number + 1 > level.rank[row]  # what reaches no further than the alarm is says nothing new
     if some(reached):

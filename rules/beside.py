@@ -2,16 +2,19 @@
 
 import itertools
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from rules import scan
 from rules.columns import Columns
+from rules.pick import Pick
 from rules.rings import Added
 from rules.scan import Bools, Ints, every, some
-from rules.shapes import Shapes
+
+if TYPE_CHECKING:
+    from rules.outline import Messages, Outline
 
 _INPUTS = 1000
 _NONE = -1
@@ -39,7 +42,6 @@ class Pairs:
                 number = known[codes] = len(self.sorts)
                 self.sorts.append(codes)
             self.sort[channel] = number
-        self.layouts: Shapes[Layout] = Shapes()
         self._scratch = np.zeros(channels, dtype=np.int32)
 
     def alone(self, channel: npt.NDArray[np.int32]) -> bool:
@@ -50,7 +52,7 @@ class Pairs:
 class Layout(NamedTuple):
     """Which readings of a batch others look at; not to be written to."""
 
-    heard: Mapping[int, Mapping[int, tuple[Ints, Ints]]]  # by store and number of the input: lines, and readings
+    heard: Mapping[int, Mapping[int, tuple[Pick, Pick]]]  # by store and number of the input: lines, and readings
     alone: bool  # no channel stands twice (False: not known)
 
 
@@ -61,82 +63,71 @@ class Beside(NamedTuple):
     heard: Mapping[int, Mapping[int, Added]]  # by store and number of the input
     alone: bool  # no channel stands twice (False: not known)
     single: bool  # and it is one message
+    later: "dict[tuple[int, str], Bools | None] | None"  # see `Messages.later`; None: this batch is not as usual
 
 
-def begins(ts: Ints, arrival: Ints, entity: Ints) -> Ints:
-    """Where rows of one device, event time and arrival begin that stand together."""
-    start = np.empty(len(ts), dtype=np.bool_)
-    start[0] = True
-    np.not_equal(entity[1:], entity[:-1], out=start[1:])
-    start[1:] |= ts[1:] != ts[:-1]
-    if arrival is not ts:
-        start[1:] |= arrival[1:] != arrival[:-1]
-    return np.asarray(start.nonzero()[0])
-
-
-def messages(columns: Columns, index: Ints, channel: npt.NDArray[np.int32], begin: Ints) -> Ints:
-    """For each reading where its message ends: rows that stand together (`begins`), each point once.
+def messages(length: int, index: Ints, channel: npt.NDArray[np.int32], begin: Ints) -> Ints:
+    """For each reading where its message ends: rows that stand together, each point once.
 
     Args:
-        columns: the batch.
+        length: of the batch.
         index: readings of known channels.
         channel: theirs.
-        begin: where rows that stand together begin.
+        begin: where rows of one device, event time and arrival begin that stand together.
     """
     count = len(index)
     if len(begin) == count:
-        ends: Ints = np.append(index[1:], len(columns.ts))
-        return _placed(columns, index, ends)
+        return _placed(length, index, np.append(index[1:], length))
     if len(begin) == 1 and np.count_nonzero(channel == channel[0]) == 1:
-        return _placed(columns, index, np.full(count, len(columns.ts)))
-    length = np.diff(begin, append=count)
-    again = channel == np.repeat(channel[begin], length)  # the point again: the next message
+        return _placed(length, index, np.full(count, length))
+    size = np.diff(begin, append=count)
+    again = channel == np.repeat(channel[begin], size)  # the point again: the next message
     if np.count_nonzero(again) > len(begin):
         start = again
         start[begin] = True
         begin = start.nonzero()[0]
-        length = np.diff(begin, append=count)
-    return _placed(columns, index, np.repeat(np.append(index[begin[1:]], len(columns.ts)), length))
+        size = np.diff(begin, append=count)
+    return _placed(length, index, np.repeat(np.append(index[begin[1:]], length), size))
 
 
-def _placed(columns: Columns, index: Ints, ends: Ints) -> Ints:
-    if len(index) == len(columns.ts):
+def _placed(length: int, index: Ints, ends: Ints) -> Ints:
+    if len(index) == length:
         return ends
-    place = np.empty(len(columns.ts), dtype=np.int64)
+    place = np.empty(length, dtype=np.int64)
     place[index] = ends
     return place
 
 
-def gather(
-    pairs: Pairs, columns: Columns, index: Ints, channel: npt.NDArray[np.int32], begin: Ints, bad: Bools
-) -> Beside:
+def gather(pairs: Pairs, columns: Columns, outline: "Outline", said: "Messages", finite: Bools, bad: Bools) -> Beside:
     """Sound readings of other inputs, by store and input, in order of arrival for each line.
 
     Args:
         pairs: who looks at what.
         columns: the batch.
-        index: readings of known channels.
-        channel: theirs.
-        begin: where rows that stand together begin.
-        bad: readings in doubt, of the whole batch.
+        outline: of the batch.
+        said: its messages.
+        finite: readings that are numbers.
+        bad: readings in doubt.
     """
-    place = messages(columns, index, channel, begin)
-    sound = ~bad & columns.counted & np.isfinite(columns.value)
-    if len(index) == len(columns.ts) and every(sound):
-        layout = pairs.layouts.get(channel)
+    assert said.place is not None
+    sound = ~bad & columns.counted & finite
+    index, channel, usual = outline.index, outline.channel, said.usual
+    if outline.whole and every(sound):
+        layout = outline.layout
         if layout is None:
-            layout = pairs.layouts.keep(channel, _layout(pairs, index, channel, alone=pairs.alone(channel)))
+            layout = outline.layout = _layout(pairs, index, channel, alone=pairs.alone(channel))
     else:
         known = sound[index]
-        layout = _layout(pairs, index[known], channel[known], alone=False)
-    ts, value = columns.ts, columns.value
+        layout, usual = _layout(pairs, index[known], channel[known], alone=False), False
+    place, ts, value = said.place, columns.ts, columns.value
     heard = {
         store: {
-            number: Added(line, rows, place[rows], ts[rows], value[rows]) for number, (line, rows) in inputs.items()
+            number: Added(line.numbers, rows.numbers, rows.of(place), rows.of(ts), rows.of(value), line)
+            for number, (line, rows) in inputs.items()
         }
         for store, inputs in layout.heard.items()
     }
-    return Beside(place, heard, layout.alone, layout.alone and len(begin) == 1)
+    return Beside(place, heard, layout.alone, layout.alone and said.count == 1, said.later if usual else None)
 
 
 def _layout(pairs: Pairs, index: Ints, channel: npt.NDArray[np.int32], *, alone: bool) -> Layout:
@@ -155,9 +146,10 @@ def _layout(pairs: Pairs, index: Ints, channel: npt.NDArray[np.int32], *, alone:
             part = slice(begins_at, ends_at)
             for number, code in enumerate(pairs.sorts[sort[begins_at]]):
                 found.setdefault(code, []).append((pairs.line[start[part] + number].astype(np.int64), rows[part]))
-    heard: dict[int, dict[int, tuple[Ints, Ints]]] = {}
+    heard: dict[int, dict[int, tuple[Pick, Pick]]] = {}
     for code, parts in found.items():
         # each line looks at one channel, so the parts share none
         lines, of = zip(*parts, strict=True)
-        heard.setdefault(code // _INPUTS, {})[code % _INPUTS] = np.concatenate(lines), np.concatenate(of)
+        found_of = heard.setdefault(code // _INPUTS, {})
+        found_of[code % _INPUTS] = Pick(np.concatenate(lines)), Pick(np.concatenate(of))
     return Layout(heard, alone)

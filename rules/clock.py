@@ -25,6 +25,7 @@ from rules.quality_defaults import (
     ZONE_TOLERANCE_MS,
 )
 from rules.scan import Bools, Floats, Ints, every, some
+from rules.tested import Tested
 from wire.quality import Quality
 
 RIGHT, OFF, WRONG, ZONE = 0, 1, 2, 3
@@ -34,7 +35,7 @@ _MOST_MS = 2**31 - 1
 class Timed(Protocol):
     """What the clock test needs of a batch."""
 
-    at: Ints
+    tested: Tested
     ts: Ints
     arrival: Ints
     flag: npt.NDArray[np.uint8]
@@ -53,13 +54,13 @@ def judge_clocks(batch: Timed, memory: Memory) -> None:
     if batch.pace is not None:
         delay = (delay / batch.pace).astype(np.int64)
     calm = np.abs(delay) <= SKEW_MS
-    if every(calm) and not some(rows["count"][batch.at] != 0):
+    if every(calm) and not some(batch.tested.at.of(rows["count"]) != 0):
         return
     eligible = batch.counted & ~batch.clock
     if not some(eligible):
         return
     index = eligible.nonzero()[0]
-    at, calm, arrival = batch.at[index], calm[index], batch.arrival[index]
+    at, calm, arrival = batch.tested.at.numbers[index], calm[index], batch.arrival[index]
     delay = np.clip(delay[index], -_MOST_MS, _MOST_MS)
     first = scan.firsts(at)
     doubtful = (~calm).astype(np.int64)

@@ -17,12 +17,14 @@ Here is what the machine is made of; `rules.judgement` runs it over batches, `ru
 reading a rule. They find the few rows at which something happens; `rules.episode` makes changes of them.
 """
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from rules.scan import Bools, Floats, Ints, roomy
+from rules.holds import Holds, Late
+from rules.scan import Bools, Floats, Ints, broad, roomy
 
 NEVER = -(2**62)
 """Stands for 'no such instant' in arrays."""
@@ -92,46 +94,8 @@ SETTINGS = np.dtype(
 HELD, MET, DOUBT, CLEARING, CLEARED = (np.uint8(1 << number) for number in range(5))
 """Bits of a level: the hold is on; fulfilled in this run; a bad flag in this run; low; low for the clear hold."""
 BITS = {"held": HELD, "met": MET, "doubt": DOUBT, "clearing": CLEARING, "cleared": CLEARED}
+HOLDS = ("since", "samples")
 _LATE_BITS = {"late_held": HELD, "late_met": MET, "late_doubt": DOUBT}
-
-
-class Late:
-    """What the second lane remembers: rows only of rules that ever saw a late reading."""
-
-    def __init__(self) -> None:
-        self.late_at = np.zeros(0, dtype=np.int64)
-        self.late_low = np.zeros((LEVELS, 0), dtype=np.int64)
-        self.late_high = np.zeros((LEVELS, 0), dtype=np.int64)
-        self.late_samples = np.zeros((LEVELS, 0), dtype=np.int16)
-        self.bits = np.zeros((LEVELS, 0), dtype=np.uint8)
-        self._free: list[int] = []
-        self._end = 0
-
-    def allot(self) -> int:
-        """A row that knows nothing."""
-        if self._free:
-            row = self._free.pop()
-        else:
-            row, self._end = self._end, self._end + 1
-            self.late_at = roomy(self.late_at, self._end, NEVER)
-            for name in ("late_low", "late_high", "late_samples", "bits"):
-                setattr(self, name, _wide(getattr(self, name), self._end))
-        self.late_at[row] = NEVER
-        for array in (self.late_low, self.late_high, self.late_samples, self.bits):
-            array[:, row] = 0
-        return row
-
-    def release(self, row: int) -> None:
-        """Give a row back."""
-        self._free.append(row)
-
-
-def _wide(array: npt.NDArray[Any], needed: int) -> npt.NDArray[Any]:
-    if needed <= array.shape[1]:
-        return array
-    grown = np.zeros((LEVELS, max(64, needed, array.shape[1] * 17 // 16)), dtype=array.dtype)
-    grown[:, : array.shape[1]] = array
-    return grown
 
 
 class State:
@@ -142,12 +106,12 @@ class State:
         self.used = np.zeros(count, dtype=np.int64)
         self.rank, self.highest = (np.zeros(count, dtype=np.uint8) for _ in range(2))
         self.suspect = np.zeros(count, dtype=np.bool_)
-        self.since = np.zeros((LEVELS, count), dtype=np.int64)
         self.run_ms = np.zeros((LEVELS, count), dtype=np.int32)  # of the hold, or of the clear hold: never both are on
-        self.samples = np.zeros((LEVELS, count), dtype=np.int16)
         self.bits = np.zeros((LEVELS, count), dtype=np.uint8)
+        self.hold_row = np.zeros(count, dtype=np.int32)
+        self.holds = Holds(LEVELS)
         self.late_row = np.full(count, -1, dtype=np.int32)
-        self.late = Late()
+        self.late = Late(LEVELS, NEVER)
 
     def __len__(self) -> int:
         return len(self.rank)
@@ -161,10 +125,10 @@ class State:
             return
         for name in ("newest", "judged", "opened", "closed"):
             setattr(self, name, roomy(getattr(self, name), needed, NEVER))
-        for name in ("used", "rank", "highest", "suspect"):
+        for name in ("used", "rank", "highest", "suspect", "hold_row"):
             setattr(self, name, roomy(getattr(self, name), needed, 0))
-        for name in ("since", "run_ms", "samples", "bits"):
-            setattr(self, name, _wide(getattr(self, name), needed))
+        for name in ("run_ms", "bits"):
+            setattr(self, name, broad(getattr(self, name), needed))
         self.late_row = roomy(self.late_row, needed, -1)
 
     def blank(self, number: int) -> None:
@@ -173,9 +137,10 @@ class State:
             array[number] = NEVER
         self.used[number] = self.rank[number] = self.highest[number] = 0
         self.suspect[number] = False
-        self.bits[:, number] = 0
-        for name in ("since", "run_ms", "samples"):
-            getattr(self, name)[:, number] = 0
+        self.bits[:, number] = self.run_ms[:, number] = 0
+        if self.hold_row[number]:
+            self.holds.release(int(self.hold_row[number]))
+            self.hold_row[number] = 0
         if self.late_row[number] >= 0:
             self.late.release(int(self.late_row[number]))
             self.late_row[number] = -1
@@ -186,14 +151,27 @@ class State:
             self.late_row[number] = self.late.allot()
         return self.late_row[slots].astype(np.int64)
 
+    def hold_rows(self, slots: Ints) -> Ints:
+        """Rows of what is kept of holds, made where there are none; no slot stands twice."""
+        fresh = (self.hold_row[slots] == 0).nonzero()[0]
+        if len(fresh):
+            self.hold_row[slots[fresh]] = self.holds.allot(len(fresh))
+        return self.hold_row[slots].astype(np.int64)
+
+    def keep_holds(self, level: int, slots: Ints, since: Ints, samples: Ints) -> None:
+        """Write what is known of the holds of a level, of some slots; no slot stands twice."""
+        told = (since != 0) | (samples != 0) | (self.hold_row[slots] != 0)
+        row = self.hold_rows(slots[told])
+        self.holds.since[level, row], self.holds.samples[level, row] = since[told], samples[told]
+
     def record(self, number: int) -> npt.NDArray[np.void]:
         """One slot, for export."""
         row = np.zeros(1, dtype=RECORD)
         one = row[0]
         for name in ("newest", "judged", "opened", "closed", "used", "rank", "highest", "suspect"):
             one[name] = getattr(self, name)[number]
-        for name in ("since", "samples"):
-            one[name] = getattr(self, name)[:, number]
+        for name in HOLDS:
+            one[name] = getattr(self.holds, name)[:, self.hold_row[number]]
         for name, bit in BITS.items():
             one[name] = (self.bits[:, number] & bit) != 0
         one["held_ms"] = self.run_ms[:, number] * one["held"]
@@ -208,25 +186,32 @@ class State:
                 one[name] = (self.late.bits[:, late] & bit) != 0
         return row
 
-    def take(self, number: int, one: Any) -> None:
-        """Take what `record` gave."""
-        self.blank(number)
+    def take_many(self, slots: Ints, rows: npt.NDArray[Any]) -> None:
+        """Take what `record` gave of some slots."""
+        for number in slots[self.late_row[slots] >= 0].tolist():
+            self.blank(number)
         for name in ("newest", "judged", "opened", "closed", "used", "rank", "highest", "suspect"):
-            getattr(self, name)[number] = one[name]
-        for name, most in (("since", 2**63 - 1), ("samples", MANY)):
-            getattr(self, name)[:, number] = np.minimum(one[name], most)
-        run_ms = np.where(one["held"], one["held_ms"], np.where(one["clearing"], one["clear_ms"], 0))
-        self.run_ms[:, number] = np.minimum(run_ms, LONGEST_MS)
-        self.bits[:, number] = sum((one[name] * bit for name, bit in BITS.items()), np.zeros(LEVELS, dtype=np.uint8))
-        if one["late_at"] != NEVER:
-            late = self.late_row[number] = self.late.allot()
-            self.late.late_at[late] = one["late_at"]
+            getattr(self, name)[slots] = rows[name]
+        for level in range(LEVELS):
+            self.keep_holds(level, slots, rows["since"][:, level], np.minimum(rows["samples"][:, level], MANY))
+        run_ms = np.where(rows["held"], rows["held_ms"], np.where(rows["clearing"], rows["clear_ms"], 0))
+        self.run_ms[:, slots], self.bits[:, slots] = np.minimum(run_ms, LONGEST_MS).T, _bits(rows, BITS).T
+        late = np.flatnonzero(rows["late_at"] != NEVER)  # few ever hear late
+        for place, bits in zip(late.tolist(), _bits(rows[late], _LATE_BITS), strict=True):
+            one, row = rows[place], self.late.allot()
+            self.late_row[slots[place]] = row
+            self.late.late_at[row] = one["late_at"]
             for name in ("late_low", "late_high"):
-                getattr(self.late, name)[:, late] = one[name]
-            self.late.late_samples[:, late] = np.minimum(one["late_samples"], MANY)
-            self.late.bits[:, late] = sum(
-                (one[name] * bit for name, bit in _LATE_BITS.items()), np.zeros(LEVELS, dtype=np.uint8)
-            )
+                getattr(self.late, name)[:, row] = one[name]
+            self.late.late_samples[:, row] = np.minimum(one["late_samples"], MANY)
+            self.late.bits[:, row] = bits
+
+
+def _bits(rows: npt.NDArray[Any], names: Mapping[str, np.uint8]) -> npt.NDArray[np.uint8]:
+    found = np.zeros((len(rows), LEVELS), dtype=np.uint8)
+    for name, bit in names.items():
+        found |= rows[name] * bit
+    return found
 
 
 class StateRow:
@@ -239,6 +224,8 @@ class StateRow:
         self._number = number
 
     def __getitem__(self, name: str) -> Any:
+        if name in HOLDS:
+            return getattr(self._state.holds, name)[:, self._state.hold_row[self._number]]
         return getattr(self._state, name)[..., self._number]
 
     def __setitem__(self, name: str, value: Any) -> None:
@@ -290,7 +277,7 @@ class Settings:
             self._uses.append(0)
             self._digests.append(digest)
             for name in ("enter", "exit", "hold_ms", "min_samples"):
-                setattr(self, name, _wide(getattr(self, name), number + 1))
+                setattr(self, name, broad(getattr(self, name), number + 1))
             for name in _ONE:
                 setattr(self, name, roomy(getattr(self, name), number + 1, 0))
         self._known[digest] = number
@@ -303,9 +290,9 @@ class Settings:
         self.clear_ms[number] = min(int(row["clear_ms"]), LONGEST_MS)
         return number
 
-    def hold(self, number: int) -> None:
-        """One slot more uses an entry."""
-        self._uses[number] += 1
+    def hold(self, number: int, count: int = 1) -> None:
+        """So many slots more use an entry."""
+        self._uses[number] += count
 
     def let_go(self, number: int) -> None:
         """One slot less."""

@@ -9,16 +9,19 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import numpy.typing as npt
 
-from rules import aim, episode, export, judgement, kind_step, level, presence, quality, rate, scan, schedule, stream
+from rules import aim, episode, export, judgement, kind_step, outline, presence, quality, rate, scan, schedule, stream
+from rules.adopt import adopt, exercises, orphan
 from rules.aim import Aim
-from rules.beside import Beside, begins, gather
+from rules.beside import Beside, gather
 from rules.columns import Change, Columns
 from rules.condition import NEVER, Happening, Rows
 from rules.episode import Turn
 from rules.evidence import Told, gathered
+from rules.furnish import furnish
+from rules.keys import row_key
 from rules.quality import Doubt
-from rules.scan import Bools, Floats, some
-from rules.table import DeviceRules, Entity, Table, row_key
+from rules.scan import Bools, Floats
+from rules.table import DeviceRules, Entity, Table
 from rules.telling import tell
 from rules.together import Relevel, Together
 from rules.watch import Watch
@@ -36,9 +39,10 @@ class Engine:
         """An empty engine.
 
         Args:
-            settle_s: rows of which only the newest time moved are exported (`dirty`) no oftener than this, in
-                scenario time; spares flash. 0 exports every row that was touched.
+            settle_s: rows of which only the newest time moved are exported (`dirty`) no oftener, in scenario time;
+                spares flash. 0 exports every row that was touched.
         """
+        scan.keep_heap()
         self._settle_ms = round(settle_s * 1000)
         self._table = Table()
         self._watch = Watch(self._table)
@@ -67,15 +71,22 @@ class Engine:
             if after is None:
                 self._gone.update(table.drop(entity))
         before, table.devices = table.devices, news
+        new: list[tuple[Entity, DeviceRules]] = []
         for name, each in news.items():
             if before.get(name) == each:
                 continue
-            if None not in table.lives.get(name, {}):
+            if (None, name) not in table.entities:
                 table.admit(None, name)
-            for entity in table.lives[name].values():
+            for entity in table.lives(name):
                 self._gone.update(table.untested(entity, before.get(name), each))
-                self._furnish(entity, each)
-            table.measure(each)
+                if entity.slots:
+                    self._furnish(entity, each)
+                else:
+                    new.append((entity, each))
+            if name in before:
+                table.measure(each)
+        furnish(table, new)
+        self.unreadable.extend(adopt(table, [entity for entity, _ in new], self._waiting))
         self._wake_exercises()
         changes.extend(self._clear_orphans())
         table.tidy()
@@ -140,7 +151,7 @@ class Engine:
         table.reindex()
         count = len(table.channels)
         low, high = table.low[:count], table.high[:count]
-        assessed = quality.assess(columns, low, high)
+        assessed = quality.assess(columns, low, high, outline.of(table, columns.channel).spans)
         assessed = assessed._replace(tests=quality.first_bits(columns, assessed, low, high))
         return stream.examine(assessed, table.memory, table.net, pace)
 
@@ -153,25 +164,19 @@ class Engine:
         table.reindex()
         columns = self.assess(columns)
         self._together.begin()
-        channel = columns.channel
-        if not len(channel):
+        shape = outline.of(table, columns.channel)
+        if not len(shape.index):
             return []
-        if scan.inside(channel, len(table.start) - 1):
-            index, arrival, ts = np.arange(len(channel)), columns.arrival, columns.ts
-        else:
-            index = ((channel >= 0) & (channel < len(table.start) - 1)).nonzero()[0]
-            if not len(index):
-                return []
-            channel, arrival, ts = channel[index], columns.arrival[index], columns.ts[index]
-        entity = table.entity_of[channel]
-        begin = begins(ts, arrival, entity)
-        changes = presence.heard(table, self._watch, entity[begin], arrival[begin], index[begin])
-        doubt = Doubt.of(columns)
+        said = shape.messages(columns)
+        changes = presence.heard(table, self._watch, said.signs, said.firsts(columns.arrival), said.begin)
+        doubt, finite = Doubt.of(columns), np.isfinite(columns.value)
         beside = None
         if table.pairs is not None:
-            beside = gather(table.pairs, columns, index, channel, begin, doubt.any)
-        aimed = aim.take(table, columns, index, channel)
+            beside = gather(table.pairs, columns, shape, said, finite, doubt.any)
+        aimed = aim.take(table, columns, shape, finite)
         if len(aimed.row):
+            if beside is not None and aimed is not shape.aim:
+                beside = beside._replace(later=None)
             changes.extend(self._judge(columns, doubt, aimed, beside))
         elif beside is not None:
             kind_step.pass_by(table, beside)
@@ -180,19 +185,20 @@ class Engine:
 
     def _judge(self, columns: Columns, doubt: Doubt, aimed: Aim, beside: Beside | None) -> list[Change]:
         table = self._table
-        alone = aimed.alone
-        value = columns.value[aimed.row]
+        alone, slot = aimed.alone, aimed.slot
+        value = aimed.row.of(columns.value)
         rows = self._rows(columns, doubt, aimed, value)
-        table.touched[aimed.slot] = True
-        known = table.state.newest[aimed.slot] if table.stores else aimed.slot
-        ordered = judgement.lanes(rows, table.state, alone=alone)
-        self._rates(rows, value, ordered, alone=alone)
+        slot.put(table.touched, True)
+        known = slot.of(table.state.newest)
+        ordered = judgement.lanes(rows, table.state, known, slot, alone=alone)
+        self._rates(rows, aimed, value, ordered)
         told = Told()
         if table.stores:
             fresh = judgement.fresh(rows, ordered, known, alone=alone)
             kind_step.signals(table, rows, aimed.places, value, ordered, fresh, beside, told)
-        happenings = judgement.judge(rows, ordered, table.state, table.settings, table.calm, alone=alone)
-        happenings += self._together.gather(rows, ordered, told)
+        sight = judgement.Sight(slot, aimed.said.below, aimed.said.lowest)
+        happenings = judgement.judge(rows, ordered, table.state, table.settings, table.calm, alone=alone, sight=sight)
+        happenings += self._together.gather(rows, ordered, told, aimed)
         changes = []
         for each in self._together.in_order(happenings, self._together.common(rows, ordered, happenings)):
             change = self._relevel(each, columns) if isinstance(each, Relevel) else self._turn(each, columns, told)
@@ -202,34 +208,31 @@ class Engine:
 
     def _rows(self, columns: Columns, doubt: Doubt, aimed: Aim, value: Floats) -> Rows:
         settings = self._table.settings
-        row, kind = aimed.row, aimed.kind
-        ts = columns.ts[row]
-        barred = np.zeros(len(row), dtype=np.bool_)
-        if some(settings.scheduled):
+        row, kind, count = aimed.row, aimed.kind, len(aimed.row)
+        ts = row.of(columns.ts)
+        barred = np.zeros(count, dtype=np.bool_)
+        if aimed.said.scheduled:
             barred = settings.scheduled[kind]
             barred[barred] = ~schedule.inside(ts[barred], settings, kind[barred])
         return Rows(
-            slot=aimed.slot,
+            slot=aimed.slot.numbers,
             kind=kind,
             ts=ts,
-            arrival=ts if columns.arrival is columns.ts else columns.arrival[row],
-            signal=level.signal(value, aimed.sign, aimed.scale, aimed.shift),
-            bad=doubt.any[row] if doubt.some else np.zeros(len(row), dtype=np.bool_),
-            unsure=doubt.unsure[row] if doubt.some else np.zeros(len(row), dtype=np.bool_),
-            counted=columns.counted[row],
-            row=row,
+            arrival=ts if columns.arrival is columns.ts else row.of(columns.arrival),
+            signal=aimed.signal(value),
+            bad=row.of(doubt.any) if doubt.some else np.zeros(count, dtype=np.bool_),
+            unsure=row.of(doubt.unsure) if doubt.some else np.zeros(count, dtype=np.bool_),
+            counted=row.of(columns.counted),
+            row=row.numbers,
             barred=barred,
         )
 
-    def _rates(self, rows: Rows, value: Floats, ordered: Bools, *, alone: bool) -> None:
-        table = self._table
-        if not some(table.settings.rated):
-            return
-        where = table.settings.rated[rows.kind].nonzero()[0]
+    def _rates(self, rows: Rows, aimed: Aim, value: Floats, ordered: Bools) -> None:
+        table, where = self._table, aimed.said.rated
         if len(where):
             rings = table.ring[rows.slot[where]].astype(np.int64)
             rows.signal[where] = rate.signal(
-                rows.only(where), value[where], ordered[where], rings, table.settings, table.rings, alone=alone
+                rows.only(where), value[where], ordered[where], rings, table.settings, table.rings, alone=aimed.alone
             )
 
     def _turn(self, happening: Happening, columns: Columns, told: Told) -> Change | None:
@@ -270,7 +273,7 @@ class Engine:
         known = np.flatnonzero((channel >= 0) & (channel < len(table.start) - 1))
         row, offset = scan.spread(table.number[channel[known]].astype(np.int64))
         if len(row):
-            slot = table.target[table.start[channel[known[row]]] + offset]
+            slot = table.target[table.start[channel[known[row]]] + offset].astype(np.int64)
             stirs = ~table.calm.quiet[slot] & (table.state.newest[slot] != NEVER)  # one that judges nothing lies still
             found[known[row[stirs]]] = True
         return found
@@ -282,7 +285,8 @@ class Engine:
         entity = table.entities.get((exercise, device))
         if entity is None:
             return []
-        return presence.heard(table, self._watch, np.array([entity.index]), np.array([at]), np.array([-1]))
+        signs = presence.Signs(table, np.array([entity.index]))
+        return presence.heard(table, self._watch, signs, np.array([at]), np.array([-1]))
 
     def last_seen(self, device: str, exercise: str | None = None) -> int | None:
         """Arrival of the last sign of life, scenario ms; None = never."""
@@ -357,17 +361,16 @@ class Engine:
         """Take rows that `dirty` gave, before or after `configure`; rows of what is not known wait for it."""
         self._waiting.update({key: row for key, row in state.items() if row})
         self.unreadable.extend(self._together.members.restore(self._waiting))
-        for entity in self._table.entities.values():
-            self.unreadable.extend(export.adopt(self._table, entity, self._waiting))
+        self.unreadable.extend(adopt(self._table, list(self._table.entities.values()), self._waiting))
         self._wake_exercises()
 
     def _furnish(self, entity: Entity, device: DeviceRules) -> None:
         self._table.furnish(entity, device)
-        self.unreadable.extend(export.adopt(self._table, entity, self._waiting))
+        self.unreadable.extend(adopt(self._table, [entity], self._waiting))
 
     def _wake_exercises(self) -> None:
         """Give the rows of running exercises their entities back, so that time passes for them too."""
-        for exercise, device in export.exercises(self._waiting):
+        for exercise, device in exercises(self._waiting):
             known = self._table.devices.get(device)
             if known is not None and (exercise, device) not in self._table.entities:
                 self._furnish(self._table.admit(exercise, device), known)
@@ -378,7 +381,7 @@ class Engine:
             return []  # nothing is known yet
         changes = []
         for key in list(self._waiting):
-            changes.extend(export.orphan(key, self._waiting.pop(key)))
+            changes.extend(orphan(key, self._waiting.pop(key)))
             self._gone.add(key)
         return changes
 

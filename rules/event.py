@@ -80,7 +80,7 @@ def ends(state: State, slots: Ints, clear_ms: Ints, ends_after_ms: Ints) -> Ints
     held = ((bits & condition.HELD) != 0).any(axis=0)
     down = ((bits & condition.CLEARING) != 0).any(axis=0) & ~held
     on = (state.rank[slots] > 0) & (judged != NEVER)
-    since = np.where((bits & condition.HELD) != 0, state.since[:, slots], NEVER).max(axis=0)
+    since = np.where((bits & condition.HELD) != 0, state.holds.since[:, state.hold_row[slots]], NEVER).max(axis=0)
     said = np.maximum(np.maximum(judged, state.opened[slots]), since)
     at = np.full(len(slots), -NEVER, dtype=np.int64)
     by_time = on & ~down & (ends_after_ms != NEVER)

@@ -21,11 +21,14 @@ class Told:
     """What rule kinds said of the rows of a batch."""
 
     parts: list[tuple[Ints, Ints, Signal]] = field(default_factory=list)
+    places: list[slice | Ints] = field(default_factory=list)
+    """Where the rows of each part stand among all that are judged."""
     _order: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]] = field(default_factory=list)
 
-    def add(self, row: Ints, slot: Ints, signal: Signal) -> None:
-        """What one kind said of some rows."""
+    def add(self, row: Ints, slot: Ints, signal: Signal, place: slice | Ints) -> None:
+        """What one kind said of some rows, that stand at a place among all that are judged."""
         self.parts.append((row, slot, signal))
+        self.places.append(place)
 
     def of(self, row: int, slot: int, rows: int) -> Evidence:
         """What was said of one row; `rows` is the length of the batch."""

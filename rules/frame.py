@@ -6,11 +6,15 @@ thresholds, holds and samples like any other. `rules.kinds` lists the kinds and 
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
+from rules.rowwise import Rowwise
 from rules.scan import Bools, Floats, Ints
+
+T = TypeVar("T", bound=np.generic)
 
 
 class Input(NamedTuple):
@@ -54,6 +58,14 @@ class Frame(ABC):
     bad: Bools  # the value is in doubt
     fresh: Bools  # newer than all before, and counted
     usable: Bools  # so, and not in doubt: only such a row may teach the memory
+
+    def own(self, settings: npt.NDArray[Any]) -> Rowwise:
+        """The kind's settings, of each row."""
+        return Rowwise(settings, self.setting)
+
+    def kept(self, memory: npt.NDArray[T]) -> npt.NDArray[T]:
+        """What the kind's memory holds by line, of each row; a copy."""
+        return memory[self.slot]
 
     @abstractmethod
     def latest(self, name: str) -> tuple[Floats, Ints]:

@@ -120,9 +120,10 @@ def _stretch(values: Ints, value: int) -> slice:
     return slice(int(np.searchsorted(values, value)), int(np.searchsorted(values, value, side="right")))
 
 
-def learn(last: Ints, shown: Shown) -> None:
-    """Take over what a batch showed."""
+def learn(last: Ints, shown: Shown) -> bool:
+    """Take over what a batch showed; whether it showed anything."""
     np.maximum.at(last, shown.member, shown.ts)
+    return len(shown.member) > 0
 
 
 def newest_shown(last: Ints, member: Ints, ts: Ints, shows: Bools) -> Ints:

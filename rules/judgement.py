@@ -23,7 +23,8 @@ from rules.condition import (
     State,
     emit,
 )
-from rules.scan import Bools, Ints, every, some
+from rules.pick import Pick
+from rules.scan import Bools, Floats, Ints, every, some
 
 
 @dataclass(slots=True)
@@ -33,11 +34,11 @@ class Calm:
     quiet: Bools  # by slot: `is_quiet` held after the last row, and nothing touched the slot since
 
     def stirring(
-        self, rows: Rows, ordered: Bools, useful: Bools, settings: Settings, *, alone: bool
-    ) -> tuple[Ints, Ints]:
-        """The useful rows of slots that lie still, and those of slots that must be looked at."""
-        stirs = rows.signal >= settings.below[rows.kind]
-        stirs |= ~self.quiet[rows.slot]
+        self, rows: Rows, ordered: Bools, useful: Bools, below: Floats, slot: Pick | None, *, alone: bool
+    ) -> Bools:
+        """The useful rows of slots that must be looked at; the others lie still."""
+        stirs = rows.signal >= below
+        stirs |= ~(self.quiet[rows.slot] if slot is None else slot.of(self.quiet))
         if not every(ordered):
             stirs |= ~ordered
         stirs &= useful
@@ -45,7 +46,7 @@ class Calm:
             first = scan.firsts(rows.slot)
             moved = np.logical_or.reduceat(stirs, first.nonzero()[0])
             stirs = useful & moved[np.cumsum(first) - 1]
-        return (useful & ~stirs).nonzero()[0], stirs.nonzero()[0]
+        return stirs
 
 
 def is_quiet(state: State, settings: Settings, slots: Ints, kind: Ints) -> Bools:
@@ -62,12 +63,23 @@ def is_quiet(state: State, settings: Settings, slots: Ints, kind: Ints) -> Bools
     return np.asarray(quiet)
 
 
-def lanes(rows: Rows, state: State, *, alone: bool) -> Bools:
-    """True for rows of the first lane; notes the newest event time in the state."""
-    known = state.newest[rows.slot]
+def lanes(rows: Rows, state: State, known: Ints, slot: Pick | None = None, *, alone: bool) -> Bools:
+    """True for rows of the first lane; notes the newest event time in the state.
+
+    Args:
+        rows: sorted by slot, unless `alone`.
+        state: moves on.
+        known: the newest time of each slot before the batch.
+        slot: the slots, where they are known for long.
+        alone: no slot stands twice.
+    """
     if alone:
         ordered = rows.counted & (rows.ts >= known)
-        state.newest[rows.slot] = np.where(ordered, rows.ts, known)
+        newest = rows.ts if every(ordered) else np.where(ordered, rows.ts, known)
+        if slot is None:
+            state.newest[rows.slot] = newest
+        else:
+            slot.put(state.newest, newest)
         return ordered
     first = scan.firsts(rows.slot)
     floor = np.where(known == NEVER, int(rows.ts.min()), known)
@@ -93,8 +105,23 @@ def fresh(rows: Rows, ordered: Bools, known: Ints, *, alone: bool) -> Bools:
     return newer
 
 
+class Sight(NamedTuple):
+    """What is known of rows before they come: their slots, and the thresholds that wake a rule."""
+
+    slot: Pick
+    below: Floats
+    lowest: Floats
+
+
 def judge(
-    rows: Rows, ordered: Bools, state: State, settings: Settings, calm: "Calm", *, alone: bool = False
+    rows: Rows,
+    ordered: Bools,
+    state: State,
+    settings: Settings,
+    calm: "Calm",
+    *,
+    alone: bool = False,
+    sight: Sight | None = None,
 ) -> list[Happening]:
     """Carry the state over all rows; the happenings in order of arrival.
 
@@ -105,23 +132,36 @@ def judge(
         settings: by `rows.kind`.
         calm: moves on.
         alone: no slot stands twice.
+        sight: what is known of these rows already.
     """
     if not len(rows.slot):
         return []
     useful = ~np.isnan(rows.signal)
+    slot, below = (None, settings.below[rows.kind]) if sight is None else (sight.slot, sight.below)
     if some(rows.bad):
-        useful &= ~rows.bad | ((rows.signal >= settings.lowest[rows.kind]) & ~rows.barred)
-    still, stirring = calm.stirring(rows, ordered, useful, settings, alone=alone)
-    if len(still):
-        slot, ts = rows.slot[still], rows.ts[still]
-        if not alone:
-            last = scan.lasts(scan.firsts(slot))
-            slot, ts = slot[last], ts[last]
-        state.judged[slot] = ts
+        lowest = settings.lowest[rows.kind] if sight is None else sight.lowest
+        useful &= ~rows.bad | ((rows.signal >= lowest) & ~rows.barred)
+    stirs = calm.stirring(rows, ordered, useful, below, slot, alone=alone)
+    stirring = stirs.nonzero()[0]
+    if alone and slot is not None and 2 * len(stirring) < len(stirs):
+        # all of it is written, and what was not to be is put back
+        keeps = stirs if every(useful) else stirs | ~useful
+        back = stirring if keeps is stirs else keeps.nonzero()[0]
+        kept = state.judged[rows.slot[back]]
+        slot.put(state.judged, rows.ts)
+        state.judged[rows.slot[back]] = kept
+    else:
+        still = (useful & ~stirs).nonzero()[0]
+        if len(still):
+            of, ts = rows.slot[still], rows.ts[still]
+            if not alone:
+                last = scan.lasts(scan.firsts(of))
+                of, ts = of[last], ts[last]
+            state.judged[of] = ts
     if len(stirring) < len(rows.slot):
+        if not len(stirring):
+            return []
         rows, ordered = rows.only(stirring), ordered[stirring]
-    if not len(rows.slot):
-        return []
     happenings: list[Happening] = []
     if alone and every(ordered):
         judge_alone(rows, state, settings, happenings)
@@ -176,7 +216,7 @@ def _first_lane(
         enter = settings.enter[level, kind]
         if every(np.isnan(enter)):
             continue
-        bits = state.bits[level, heads][segment]
+        bits, known = state.bits[level, heads][segment], state.hold_row[heads]
         high = (rows.signal >= enter[segment]) & ~rows.barred
         low = (rows.signal < settings.exit[level, kind][segment]) & ~rows.bad
         carried = (bits & HELD) != 0
@@ -189,7 +229,7 @@ def _first_lane(
         held_ms = scan.sums_since(elapsed, mark, np.where(start, 0, state.run_ms[level, heads][segment] + elapsed))
         sample = (high & (fresh | start)).astype(np.int64)
         samples = scan.sums_since(
-            sample, mark, np.where(start, 1, state.samples[level, heads][segment].astype(np.int64) + sample)
+            sample, mark, np.where(start, 1, state.holds.samples[level, known][segment].astype(np.int64) + sample)
         )
         dubious = (high & rows.bad & ~rows.unsure).astype(np.int64)
         doubt = scan.sums_since(dubious, mark, np.where(start, dubious, ((bits & DOUBT) != 0) + dubious)) > 0
@@ -197,7 +237,7 @@ def _first_lane(
         often = reached.astype(np.int64)
         times = scan.sums_since(often, mark, np.where(start, often, ((bits & MET) != 0) + often))
         reaching.append(_Reaching(level, reached, reached & (times == 1), doubt, held_ms, samples))
-        since = np.where(start, rows.arrival, state.since[level, heads][segment])[scan.marked_before(mark)]
+        since = np.where(start, rows.arrival, state.holds.since[level, known][segment])[scan.marked_before(mark)]
         # the clear hold
         clear_start = low & ~scan.previous(low, first, (bits & CLEARING) != 0)
         clear_ms = scan.sums_since(
@@ -212,8 +252,8 @@ def _first_lane(
         # what is carried on
         run_ms = np.where(low, clear_ms, 0)
         state.run_ms[level, heads] = np.where(held, np.minimum(held_ms, LONGEST_MS), run_ms)[last]
-        state.samples[level, heads] = np.where(held, np.minimum(samples, MANY), 0)[last]
-        state.since[level, heads] = np.where(held, since, 0)[last]
+        kept = np.where(held, since, 0)[last], np.where(held, np.minimum(samples, MANY), 0)[last]
+        state.keep_holds(level, heads, *kept)
         state.bits[level, heads] = (
             held * HELD | (held & (times > 0)) * MET | (held & doubt) * DOUBT | low * CLEARING | cleared * CLEARED
         )[last]

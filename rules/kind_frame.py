@@ -5,16 +5,21 @@ comes before the judged reading is taken into the store first. Otherwise each ro
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from rules import scan
 from rules.condition import NEVER
 from rules.frame import Frame, Signal, Window
 from rules.kind_store import KindStore, Latest
+from rules.pick import Pick
 from rules.rings import Added, Course, Rings, in_order
+from rules.rowwise import Rowwise
 from rules.scan import Bools, Floats, Ints, every, some
+
+T = TypeVar("T", bound=np.generic)
 
 Heard = Mapping[str, Added]
 """Sound readings of other inputs in a batch, in order of arrival, by the input's name."""
@@ -23,7 +28,7 @@ Heard = Mapping[str, Added]
 class Judged(NamedTuple):
     """Readings of the judged input of one kind; those of a line stand together, in order of arrival."""
 
-    line: Ints
+    line: Pick
     place: Ints  # in the batch; the message ends before it
     ts: Ints
     arrival: Ints
@@ -31,9 +36,23 @@ class Judged(NamedTuple):
     bad: Bools
     ordered: Bools  # of the first lane
     fresh: Bools  # and newer than all before
+    setting: Ints
+    own: Rowwise  # their settings
 
 
-def judge(store: KindStore, judged: Judged, heard: Heard, *, alone: bool = False, single: bool = False) -> Signal:
+Later = dict[tuple[int, str], Bools | None]
+"""By store and input: which readings of it come after the judged reading of their line; None: none does."""
+
+
+def judge(
+    store: KindStore,
+    judged: Judged,
+    heard: Heard,
+    *,
+    alone: bool = False,
+    single: bool = False,
+    later: Later | None = None,
+) -> Signal:
     """The signal at each judged row; the store takes the batch in.
 
     Args:
@@ -42,11 +61,12 @@ def judge(store: KindStore, judged: Judged, heard: Heard, *, alone: bool = False
         heard: what the batch says of other inputs.
         alone: no channel stands twice in the batch (False: not known).
         single: and it is one message.
+        later: found the last time that such a batch came; None: this one is not like others.
     """
     simple = every(judged.ordered)
     if simple and not alone:
-        simple = all(store.alone(each) for each in (judged.line, *(each.line for each in heard.values())))
-    frame = _Simple(store, judged, heard, single=single) if simple else _General(store, judged, heard)
+        simple = all(store.alone(each) for each in (judged.line.numbers, *(each.line for each in heard.values())))
+    frame = _Simple(store, judged, heard, single=single, later=later) if simple else _General(store, judged, heard)
     signal = store.module.signal(frame, store.settings, store.memory)
     frame.finish()
     return signal
@@ -78,9 +98,10 @@ class _Base(Frame):
 
     def __init__(self, store: KindStore, judged: Judged, heard: Heard) -> None:
         self.store = store
-        self.slot = judged.line
+        self.line = judged.line
+        self.slot = judged.line.numbers
         self.first = np.ones(len(judged.line), dtype=np.bool_)
-        self.setting = store.setting[judged.line].astype(np.int64)
+        self.setting, self._own = judged.setting, judged.own
         self.ts, self.arrival, self.value = judged.ts, judged.arrival, judged.value
         self.bad = judged.bad
         self.fresh = judged.fresh
@@ -88,6 +109,15 @@ class _Base(Frame):
         self.place = judged.place
         self.ordered = judged.ordered
         self.heard = heard
+
+    def own(self, settings: npt.NDArray[Any]) -> Rowwise:
+        """The settings of each row."""
+        del settings  # they are those of the store
+        return self._own
+
+    def kept(self, memory: npt.NDArray[T]) -> npt.NDArray[T]:
+        """What is kept by line, of each row; a copy."""
+        return self.line.of(memory)
 
     def latest(self, name: str) -> tuple[Floats, Ints]:
         """The newest sound value of another input at each row, and its event time."""
@@ -123,27 +153,41 @@ class _Base(Frame):
 class _Simple(_Base):
     """Each line once and in order."""
 
-    def __init__(self, store: KindStore, judged: Judged, heard: Heard, *, single: bool) -> None:
+    def __init__(self, store: KindStore, judged: Judged, heard: Heard, *, single: bool, later: Later | None) -> None:
         super().__init__(store, judged, heard)
         self.single = single  # nothing comes after the judged reading
+        self.later = later
         self.after: dict[str, Added] = {}
         for name, added in self.heard.items():
             self._hear(name, self.store.others[name], added)
 
     def _hear(self, name: str, latest: Latest, added: Added) -> None:
-        sound = added.ts >= latest.ts[added.line]
+        known = latest.ts[added.line] if added.pick is None else added.pick.of(latest.ts)
+        sound = added.ts >= known
+        later = self.later
         if not every(sound):
-            added = added.only(sound)
+            added, later = added.only(sound), None
         if not self.single:
-            after = self.store.later(added.line, added.place, self.slot, self.place)
-            if some(after):
+            after = self._after(name, added, later)
+            if after is not None:
                 self.after[name] = added.only(after)
                 added = added.only(~after)
-        latest.take(added.line, added.ts, added.value)
+        latest.take(added.line, added.ts, added.value, pick=added.pick)
+
+    def _after(self, name: str, added: Added, later: Later | None) -> Bools | None:
+        """Which readings come after the judged reading of their line; None: none does."""
+        key = self.store.number, name
+        if later is not None and key in later:
+            return later[key]
+        after = self.store.later(added.line, added.place, self.slot, self.place)
+        found = after if some(after) else None
+        if later is not None:
+            later[key] = found
+        return found
 
     def _latest(self, name: str, latest: Latest) -> tuple[Floats, Ints]:
         del name  # the store is as of each row already
-        return latest.value[self.slot], latest.ts[self.slot]
+        return self.line.of(latest.value), self.line.of(latest.ts)
 
     def _window(self, name: str, rings: Rings, ring: Ints, where: Ints, now: Ints, before: Ints) -> Window:
         del name, where
@@ -152,10 +196,11 @@ class _Simple(_Base):
     def finish(self) -> None:
         own = self.store.own
         if own.width:
-            keep = np.flatnonzero(self.usable & self.store.keeps[self.slot])
+            keep = (self.usable & self.line.of(self.store.keeps)).nonzero()[0]
             ring, ts = self.store.ring[self.slot[keep]].astype(np.int64), self.ts[keep]
-            new = np.flatnonzero(own.firsts(ring, ts))
-            own.keep(ring[new], ts[new], self.value[keep[new]])
+            new = own.firsts(ring, ts).nonzero()[0]
+            if len(new):
+                own.keep(ring[new], ts[new], self.value[keep[new]])
         for name, added in self.after.items():
             self.store.others[name].take(added.line, added.ts, added.value)
 
@@ -176,9 +221,9 @@ class _General(_Base):
         for name, said in self.heard.items():
             added, _, sound = _sorted(self.store.others[name], said)
             self.sound[name], self.late[name] = added.only(sound), added.only(~sound)
-        self.kept = self._kept()
+        self.fed = self._fed()
 
-    def _kept(self) -> Added:
+    def _fed(self) -> Added:
         own = self.store.own
         keeps = self.usable & self.store.keeps[self.slot]
         where = keeps.nonzero()[0] if own.width else np.zeros(0, dtype=np.int64)
@@ -232,7 +277,7 @@ class _General(_Base):
     def _added(self, name: str, rings: Rings) -> Added:
         """What the rings of an input will keep of the batch."""
         if name == self.store.judged:
-            return self.kept
+            return self.fed
         added = self.sound.get(name)
         if added is None:
             none = np.zeros(0, dtype=np.int64)
@@ -240,7 +285,7 @@ class _General(_Base):
         return added.only(rings.firsts(added.line, added.ts, scan.firsts(added.line)))
 
     def finish(self) -> None:
-        if len(self.kept.line):
-            self.store.own.keep(self.kept.line, self.kept.ts, self.kept.value)
+        if len(self.fed.line):
+            self.store.own.keep(self.fed.line, self.fed.ts, self.fed.value)
         for name, added in self.sound.items():
             self.store.others[name].take(added.line, added.ts, added.value, scan.firsts(added.line))

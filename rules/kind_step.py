@@ -1,6 +1,7 @@
 """The rule kinds over a batch: their signals at the rows that they judge, and what they are told beside."""
 
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,8 @@ from rules.condition import Rows, Settings
 from rules.evidence import Told
 from rules.kind_frame import Heard, Judged
 from rules.kind_store import KindStore
+from rules.pick import Pick
+from rules.rowwise import Rowwise
 from rules.scan import Bools, Floats, Ints, some
 
 
@@ -24,27 +27,36 @@ class Kept(Protocol):
     touched: Bools
 
 
-class Place(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Place:
     """Where the rows of one store stand among all that are judged."""
 
     mine: slice | Ints  # that a line judges
-    line: Ints
-    blind: Ints  # whose line cannot judge
+    row: Pick  # their readings in the batch
+    slot: Ints
+    line: Pick
+    setting: Ints
+    own: Rowwise  # their settings
+    sign: Floats
+    blind: Ints  # rows whose line cannot judge
 
 
-def places(table: Kept, slot: Ints) -> list[Place]:
-    """By store, where its rows stand; `slot` of all rows: those of a store stand together."""
+def places(table: Kept, row: Ints, slot: Ints, sign: Floats) -> list[Place]:
+    """By store, where its rows stand; reading, slot and sign of all rows: those of a store stand together."""
     bounds = np.searchsorted(table.store[slot], np.arange(len(table.stores) + 1)).tolist()
     found = []
     for store in table.stores:
         begin, end = bounds[store.number], bounds[store.number + 1]
         line: Ints = table.line[slot[begin:end]].astype(np.int64)
         blind = store.blind[line]
+        mine: slice | Ints = slice(begin, end)
+        cannot = line[:0]
         if some(blind):
             whole = np.arange(begin, end)
-            found.append(Place(whole[~blind], line[~blind], whole[blind]))
-        else:
-            found.append(Place(slice(begin, end), line, line[:0]))
+            mine, cannot, line = whole[~blind], whole[blind], line[~blind]
+        setting = store.setting[line].astype(np.int64)
+        own = Rowwise(store.settings, setting)
+        found.append(Place(mine, Pick(row[mine]), slot[mine], Pick(line), setting, own, sign[mine], cannot))
     return found
 
 
@@ -70,31 +82,38 @@ def signals(
         beside: what the batch says of other inputs, if anybody looks at such.
         told: takes the evidence.
     """
-    for store, (mine, line, blind) in zip(table.stores, where, strict=True):
+    for store, place in zip(table.stores, where, strict=True):
+        mine = place.mine
         heard = _heard(store, beside)
-        if len(blind):
-            rows.signal[blind] = np.nan
-        if not len(line):
+        if len(place.blind):
+            rows.signal[place.blind] = np.nan
+        if not len(place.line):
             _pass_by(table, store, heard)
             continue
-        row = rows.row[mine]
         judged = Judged(
-            line=line,
-            place=row + 1 if beside is None else beside.place[row],
+            line=place.line,
+            place=place.row.numbers + 1 if beside is None else place.row.of(beside.place),
             ts=rows.ts[mine],
             arrival=rows.arrival[mine],
             value=value[mine],
             bad=rows.bad[mine],
             ordered=ordered[mine],
             fresh=fresh[mine],
+            setting=place.setting,
+            own=place.own,
         )
         signal = kind_frame.judge(
-            store, judged, heard, alone=beside is not None and beside.alone, single=beside is not None and beside.single
+            store,
+            judged,
+            heard,
+            alone=beside is not None and beside.alone,
+            single=beside is not None and beside.single,
+            later=None if beside is None else beside.later,
         )
-        rows.signal[mine] = table.settings.sign[rows.kind[mine]] * signal.value
+        rows.signal[mine] = place.sign * signal.value
         if signal.doubt is not None:
             rows.bad[mine] |= signal.doubt
-        told.add(row, rows.slot[mine], signal)
+        told.add(place.row.numbers, place.slot, signal, mine)
         _touch(table, store, heard)
 
 

@@ -10,10 +10,11 @@ import numpy.typing as npt
 
 from rules.condition import NEVER
 from rules.kinds import RuleKind
-from rules.rings import Rings
+from rules.pick import Pick
+from rules.rings import COUNT, Rings
 from rules.rowwise import Rowwise
 from rules.rule import Rule
-from rules.scan import Bools, Floats, Ints, alone, every, roomy, some
+from rules.scan import Bools, Floats, Ints, alone, cut, every, roomy, some
 
 FAR = 2**62
 _CHECK = np.dtype("<u4")
@@ -38,23 +39,36 @@ class Latest:
         self.value = np.zeros(0)
         self.rings = Rings()
 
-    def admit(self, line: int, lines: int, window_ms: int, parts: int) -> None:
-        """Nothing is known yet of a line, of so many."""
+    def admit(self, line: int | Ints, lines: int, window_ms: int, parts: int) -> None:
+        """Nothing is known yet of a line (or several), of so many."""
         self.ts, self.value = roomy(self.ts, lines, NEVER), roomy(self.value, lines, np.nan)
         self.ts[line], self.value[line] = NEVER, np.nan
         self.rings.admit(line, lines, window_ms, parts)
 
-    def take(self, line: Ints, ts: Ints, value: Floats, first: Bools | None = None) -> None:
-        """Readings in order of time; `first` of each line, where lines stand more than once."""
+    def take(self, line: Ints, ts: Ints, value: Floats, first: Bools | None = None, pick: Pick | None = None) -> None:
+        """Readings in order of time.
+
+        Args:
+            line: of each.
+            ts: event time.
+            value: what it says.
+            first: of each line, where lines stand more than once.
+            pick: the lines, where they are known for long.
+        """
         if not len(line):
             return
         if self.rings.width:
-            keep = self.rings.firsts(line, ts, first)
+            keep = self.rings.firsts(line, ts, first, pick)
             if every(keep):
                 self.rings.keep(line, ts, value)
             elif some(keep):
-                self.rings.keep(line[keep], ts[keep], value[keep])
-        self.ts[line], self.value[line] = ts, value
+                new = keep.nonzero()[0]
+                self.rings.keep(line[new], ts[new], value[new])
+        if pick is None:
+            self.ts[line], self.value[line] = ts, value
+        else:
+            pick.put(self.ts, ts)
+            pick.put(self.value, value)
 
 
 class KindStore:
@@ -80,8 +94,9 @@ class KindStore:
         self._free: list[int] = []
         self._scratch = np.zeros(0, dtype=np.int32)
         self._places = np.zeros(0, dtype=np.int64)
-        self._sharing: dict[tuple[int, str, int, int], tuple[int, list[int]]] = {}  # ring, and the lines that have it
-        self._shares: dict[int, tuple[int, str, int, int]] = {}  # by line
+        self.owner = np.zeros(0, dtype=np.int32)  # by line: its entity; -1 = the line is free
+        self.look = np.zeros(0, dtype=np.int16)  # by line: number of what it looks at, in `_looks`
+        self._looks: dict[tuple[str, int, int], int] = {}  # point, window, parts: lines of one entity share a ring
         self._free_rings: list[int] = []
         self._ring_end = 0
         self._known: dict[bytes, int] = {}
@@ -100,21 +115,22 @@ class KindStore:
 
     def admit(self, slot: int, entity: int, rule: Rule, fitting: Fitting) -> int:
         """A line that remembers nothing."""
-        if self._free:
-            line = self._free.pop()
-        else:
-            line, self._end = self._end, self._end + 1
-            for name in ("setting", "slot", "unfit", "blind", "ring", "keeps", "_scratch"):
-                setattr(self, name, roomy(getattr(self, name), self._end, 0))
-            self.memory = _roomy(self.memory, self._end)
-        self.slot[line] = slot
-        self.unfit[line] = self.blind[line] = fitting.why is not None
-        self.setting[line] = self._setting(fitting.row)
+        return int(self.admit_many(np.array([slot]), np.array([entity]), rule, fitting)[0])
+
+    def admit_many(self, slots: Ints, entities: Ints, rule: Rule, fitting: Fitting) -> Ints:
+        """Lines of one rule that remember nothing, one for each of some entities."""
+        lines = self._allot(len(slots))
+        self.slot[lines] = slots
+        self.unfit[lines] = self.blind[lines] = fitting.why is not None
+        self.setting[lines] = self._setting(fitting.row, len(slots))
         if self.memory.dtype.itemsize:
-            self.memory[line : line + 1] = self.module.blank()
+            blank = np.zeros(1, dtype=self.memory.dtype)
+            blank[0] = self.module.blank()
+            raw = np.dtype((np.void, self.memory.dtype.itemsize))  # with what lies between the fields
+            self.memory.view(raw)[lines] = blank.view(raw)
         judged, *others = rule.inputs
         self.judged = judged.name
-        self._share(line, (entity, rule.point or "", judged.window_ms, judged.parts))
+        self._share(lines, entities, (rule.point or "", judged.window_ms, judged.parts))
         known = {each.name: each for each in others}
         for name in known:
             if name not in self.others:
@@ -122,8 +138,20 @@ class KindStore:
                 self.names.append(name)
         for name, latest in self.others.items():
             each = known.get(name)
-            latest.admit(line, self._end, each.window_ms if each else 0, each.parts if each else 1)
-        return line
+            latest.admit(lines, self._end, each.window_ms if each else 0, each.parts if each else 1)
+        return lines
+
+    def _allot(self, count: int) -> Ints:
+        if len(self._free) >= count:
+            return np.array([self._free.pop() for _ in range(count)], dtype=np.int64)
+        first, self._end = self._end, self._end + count
+        for name, fill in (
+            ("setting", 0), ("slot", 0), ("unfit", False), ("blind", False), ("ring", 0), ("keeps", False),
+            ("_scratch", 0), ("owner", -1), ("look", 0),
+        ):  # fmt: skip
+            setattr(self, name, roomy(getattr(self, name), self._end, fill))
+        self.memory = _roomy(self.memory, self._end)
+        return np.arange(first, self._end)
 
     def refit(self, line: int, fitting: Fitting) -> None:
         """Other settings for a line, which remembers what it did."""
@@ -134,14 +162,14 @@ class KindStore:
 
     def release(self, line: int) -> None:
         """Give a line back."""
-        key = self._shares.pop(line)
-        ring, lines = self._sharing[key]
-        lines.remove(line)
-        if lines:
-            self.keeps[lines[0]] = True
+        self.owner[line] = -1
+        ring = int(self.ring[line])
+        others = np.flatnonzero((self.ring == ring) & (self.owner >= 0))
+        if len(others):
+            self.keeps[others[0]] |= self.keeps[line]
         else:
-            del self._sharing[key]
             self._free_rings.append(ring)
+        self.keeps[line] = False
         self._unset(int(self.setting[line]))
         self._free.append(line)
 
@@ -151,20 +179,29 @@ class KindStore:
             del self._known[self._rows[number]]
             self._unused.append(number)
 
-    def _share(self, line: int, key: tuple[int, str, int, int]) -> None:
-        if key not in self._sharing:
-            if self._free_rings:
-                ring = self._free_rings.pop()
-            else:
-                ring, self._ring_end = self._ring_end, self._ring_end + 1
-            self.own.admit(ring, self._ring_end, *key[2:])
-            self._sharing[key] = ring, []
-        ring, lines = self._sharing[key]
-        lines.append(line)
-        self._shares[line] = key
-        self.ring[line], self.keeps[line] = ring, len(lines) == 1
+    def _share(self, lines: Ints, entities: Ints, key: tuple[str, int, int]) -> None:
+        """Rings of the judged input: that of another line of the same entity that looks back alike, or a new one."""
+        look = self._looks.setdefault(key, len(self._looks))
+        alike = np.flatnonzero((self.look == look) & (self.owner >= 0))
+        alike = alike[np.argsort(self.owner[alike], kind="stable")]
+        at = np.searchsorted(self.owner[alike], entities)
+        there = np.zeros(len(lines), dtype=np.bool_)
+        if len(alike):
+            there = self.owner[alike[np.minimum(at, len(alike) - 1)]] == entities
+            self.ring[lines[there]] = self.ring[alike[at[there]]]
+        fresh = lines[~there]
+        while len(self._free_rings) < len(fresh):
+            more = len(fresh) - len(self._free_rings)
+            self._free_rings += range(self._ring_end + more - 1, self._ring_end - 1, -1)
+            self._ring_end += more
+        rings = np.array([self._free_rings.pop() for _ in range(len(fresh))], dtype=np.int64)
+        if len(rings):
+            self.own.admit(rings, self._ring_end, *key[1:])
+        self.ring[fresh] = rings
+        self.keeps[lines] = ~there
+        self.owner[lines], self.look[lines] = entities, look
 
-    def _setting(self, row: npt.NDArray[Any]) -> int:
+    def _setting(self, row: npt.NDArray[Any], uses: int = 1) -> int:
         text = row.tobytes()
         number = self._known.get(text)
         if number is None:
@@ -177,7 +214,7 @@ class KindStore:
                 self.settings = _roomy(self.settings, number + 1)
             self.settings[number : number + 1] = row
             self._known[text], self._rows[number] = number, text
-        self._uses[number] += 1
+        self._uses[number] += uses
         return number
 
     def learning(self) -> Iterator[tuple[int, int]]:
@@ -185,7 +222,7 @@ class KindStore:
         until = getattr(self.module, "learning", None)
         if until is None:
             return
-        held = np.fromiter(self._shares, dtype=np.int64, count=len(self._shares))
+        held = np.flatnonzero(self.owner[: self._end] >= 0)
         when = until(Rowwise(self.settings, self.setting[held].astype(np.int64)), Rowwise(self.memory, held))
         for place in np.flatnonzero((when != 0) & ~self.blind[held]).tolist():
             yield int(self.slot[held[place]]), int(when[place])
@@ -202,36 +239,75 @@ class KindStore:
         self._places[judged] = FAR
         return np.asarray(after)
 
-    def pack(self, line: int, rule: Rule, check: int) -> bytes:
-        """One line, for export."""
-        found = [np.array(check, dtype=_CHECK).tobytes(), self.memory[line : line + 1].tobytes()]
+    def pack_many(self, lines: Ints, rule: Rule, check: int) -> list[bytes]:
+        """Lines of one rule, for export: memory, then what is kept of each input."""
+        start = np.array(check, dtype=_CHECK).tobytes()
+        columns = [[start] * len(lines), cut(_raw(self.memory)[lines])]
         if rule.inputs[0].window_ms:
-            found.append(self.own.pack(int(self.ring[line])))
+            columns.append(self.own.pack_many(self.ring[lines].astype(np.int64)))
         for each in rule.inputs[1:]:
             latest = self.others[each.name]
-            found.append(np.array((latest.ts[line], latest.value[line]), dtype=_LATEST).tobytes())
+            newest = np.zeros(len(lines), dtype=_LATEST)
+            newest["ts"], newest["value"] = latest.ts[lines], latest.value[lines]
+            columns.append(cut(newest))
             if each.window_ms:
-                found.append(latest.rings.pack(line))
-        return b"".join(found)
+                columns.append(latest.rings.pack_many(lines))
+        return list(map(b"".join, zip(*columns, strict=True)))
 
-    def unpack(self, line: int, rule: Rule, check: int, packed: bytes) -> None:
-        """Take what `pack` gave; nothing of what was learnt otherwise."""
-        at = _CHECK.itemsize
-        if len(packed) < at or int(np.frombuffer(packed[:at], dtype=_CHECK)[0]) != check:
-            return
-        size = self.memory.dtype.itemsize
+    def unpack_many(self, lines: Ints, rule: Rule, check: int, raw: npt.NDArray[np.uint8]) -> Bools:
+        """Take what `pack_many` gave, in rows of equal length; nothing of what was learnt otherwise.
+
+        Returns:
+            Which rows could be read.
+        """
+        read = np.ones(len(lines), dtype=np.bool_)
+        if raw.shape[1] < _CHECK.itemsize:
+            return read
+        mine = np.flatnonzero(raw[:, : _CHECK.itemsize].copy().view(_CHECK)[:, 0] == check)
+        at, size = _CHECK.itemsize, self.memory.dtype.itemsize
+        if raw.shape[1] < at + size:
+            read[mine] = False
+            return read
         if size:
-            self.memory[line : line + 1] = np.frombuffer(packed[at : at + size], dtype=self.memory.dtype)
-        at += size
+            memory = _raw(self.memory)
+            memory[lines[mine]] = np.ascontiguousarray(raw[mine, at : at + size]).view(memory.dtype)[:, 0]
+        parts: list[tuple[Rings | Latest, Ints]] = []
         if rule.inputs[0].window_ms:
-            at += self.own.unpack(int(self.ring[line]), packed[at:])
+            parts.append((self.own, self.ring[lines].astype(np.int64)))
         for each in rule.inputs[1:]:
             latest = self.others[each.name]
-            one = np.frombuffer(packed[at : at + _LATEST.itemsize], dtype=_LATEST)[0]
-            latest.ts[line], latest.value[line] = one["ts"], one["value"]
-            at += _LATEST.itemsize
+            parts.append((latest, lines))
             if each.window_ms:
-                at += latest.rings.unpack(line, packed[at:])
+                parts.append((latest.rings, lines))
+        self._take(mine, raw, at + size, parts, read)
+        return read
+
+    def _take(
+        self, rows: Ints, raw: npt.NDArray[np.uint8], at: int, parts: list[tuple[Rings | Latest, Ints]], read: Bools
+    ) -> None:
+        """The inputs of some rows, from a byte on; those that keep as many readings go on together."""
+        for number, (part, lines) in enumerate(parts):
+            if isinstance(part, Latest):
+                size = _LATEST.itemsize
+                if raw.shape[1] < at + size:
+                    read[rows] = False
+                    return
+                newest = raw[rows, at : at + size].copy().view(_LATEST)[:, 0]
+                part.ts[lines[rows]], part.value[lines[rows]] = newest["ts"], newest["value"]
+                at += size
+                continue
+            if raw.shape[1] < at + COUNT.itemsize:
+                read[rows] = False
+                return
+            counts = raw[rows, at : at + COUNT.itemsize].copy().view(COUNT)[:, 0]
+            for count in np.unique(counts).tolist():
+                some_rows = rows[counts == count]
+                if count < 0 or raw.shape[1] < at + COUNT.itemsize + 12 * count:
+                    read[some_rows] = False
+                    continue
+                size = part.unpack_many(lines[some_rows], raw[some_rows, at:], count)
+                self._take(some_rows, raw, at + size, parts[number + 1 :], read)
+            return
 
     def bytes(self) -> int:
         """Memory of all arrays."""
@@ -245,6 +321,10 @@ def _roomy(array: npt.NDArray[Any], needed: int) -> npt.NDArray[Any]:
         return array
     grown = np.zeros(max(64, needed, len(array) * 17 // 16), dtype=array.dtype)
     if array.dtype.itemsize:
-        raw = np.dtype((np.void, array.dtype.itemsize))
-        grown.view(raw)[: len(array)] = array.view(raw)
+        _raw(grown)[: len(array)] = _raw(array)
     return grown
+
+
+def _raw(array: npt.NDArray[Any]) -> npt.NDArray[np.void]:
+    """Structured rows as plain bytes, those between their fields too: numpy leaves them as they happen to be."""
+    return array.view(np.dtype((np.void, array.dtype.itemsize))) if array.dtype.itemsize else array

@@ -23,12 +23,18 @@ BLOCK_MS = 21_600_000
 class Linked(Protocol):
     """What links need of a batch."""
 
-    at: Ints
-    index: Ints | slice
     ts: Ints
     value: Floats
     flag: npt.NDArray[np.uint8]
     bits: Bits
+
+    @property
+    def at(self) -> Ints:
+        """Row of the memory."""
+
+    @property
+    def index(self) -> Ints | slice:
+        """Of the reading in the columns."""
 
 
 class Witnesses(NamedTuple):

@@ -11,7 +11,8 @@ import numpy as np
 from rules import co_occurrence
 from rules.condition import NEVER
 from rules.scan import Bools, Floats, Ints
-from rules.table import Slot, Table
+from rules.slots import Sort
+from rules.table import Table
 
 _SAVED = np.dtype([("format", "u1"), ("told", "u1"), ("check", "u4"), ("last", "i8"), ("run", "i8")])
 FORMAT = 2
@@ -46,6 +47,7 @@ class Members:
         self._restored: dict[Name, Kept] = {}
         self._gone: set[str] = set()
         self.names: list[Name] = []
+        self.moved = False  # something that is kept, since it was collected
         self._clear()
 
     def _clear(self) -> None:
@@ -79,6 +81,7 @@ class Members:
         if self._known is table.entity_of_slot and not self._restored:
             return
         self._known = table.entity_of_slot
+        self.moved = True
         for number, name in enumerate(self.names):
             self._kept[name] = Kept(
                 int(self.check[number]), int(self.last[number]), int(self.told[number]), bool(self.common[number]),
@@ -95,23 +98,26 @@ class Members:
             }
         )
         self._kept.update(self._restored)
-        mine: list[tuple[Name, int, Slot]] = []
-        for number, slot in enumerate(table.slots):
-            if slot is None or not (slot.rule.kind == co_occurrence.KIND or slot.rule.common_mode is not None):
-                continue
-            entity = table.by_index[slot.entity]
-            if entity is not None:
-                mine.append(((entity.exercise, entity.device, slot.rule.id), number, slot))
+        mine: list[tuple[Name, int, Sort]] = []
+        for sort, numbers in table.slots.by_sort():
+            if sort.rule.kind == co_occurrence.KIND or sort.rule.common_mode is not None:
+                whose = table.slots.owner[numbers].tolist()
+                mine += [
+                    ((entity.exercise, entity.device, sort.rule.id), number, sort)
+                    for number, index in zip(numbers.tolist(), whose, strict=True)
+                    if (entity := table.by_index[index]) is not None
+                ]
+        mine.sort(key=lambda each: each[1])
         self.names = [name for name, _, _ in mine]
         self._clear()
         groups: dict[tuple[str, str, str | None, str], int] = {}
         feeds: list[tuple[int, int, float, int, bool]] = []
-        for member, (name, number, slot) in enumerate(mine):
-            self._place(member, name, number, slot, groups)
-            if slot.rule.kind == co_occurrence.KIND:
+        for member, (name, number, sort) in enumerate(mine):
+            self._place(member, name, number, sort, groups)
+            if sort.rule.kind == co_occurrence.KIND:
                 self.gatherer[number] = member
-                feeds += self._feeds(member, slot)
-            self._remember(member, number, slot, self._kept.get(name), saved.get(name))
+                feeds += self._feeds(member, name, sort)
+            self._remember(member, number, sort, self._kept.get(name), saved.get(name))
         self._feed(feeds)
         self._need(mine)
         self.widest_ms = int(self.window_ms.max()) if mine else 0
@@ -121,8 +127,8 @@ class Members:
             self._kept.clear()
         self._restored.clear()
 
-    def _place(self, member: int, name: Name, number: int, slot: Slot, groups: dict[Any, int]) -> None:
-        rule = slot.rule
+    def _place(self, member: int, name: Name, number: int, sort: Sort, groups: dict[Any, int]) -> None:
+        rule = sort.rule
         declared: Any = rule.options if rule.kind == co_occurrence.KIND else rule.common_mode
         exercise, device, rule_id = name
         places = self._table.devices[device].groups
@@ -131,7 +137,7 @@ class Members:
             return groups.setdefault((rule_id, declared.within, exercise, place), len(groups))
 
         own = places.get(declared.within)
-        self.slot[member], self.check[member] = number, slot.check
+        self.slot[member], self.check[member] = number, sort.check
         self.window_ms[member] = declared.window_ms
         self.group[member] = -1 if own is None else of(own)
         if rule.kind == co_occurrence.KIND:
@@ -148,12 +154,11 @@ class Members:
             self.at[member] = min(enters) if declared.at is None else sign * declared.at
             self.judges_common = True
 
-    def _feeds(self, member: int, slot: Slot) -> list[tuple[int, int, float, int, bool]]:
+    def _feeds(self, member: int, name: Name, sort: Sort) -> list[tuple[int, int, float, int, bool]]:
         """(source slot, member, at, field, drives) of the sources that the device has."""
-        entity = self._table.by_index[slot.entity]
-        assert entity is not None
+        entity = self._table.entities[name[:2]]
         out: list[tuple[int, int, float, int, bool]] = []
-        for source in slot.rule.options.of:
+        for source in sort.rule.options.of:
             number = entity.slots.get(source.rule)
             other = self._table.slots[number] if number is not None else None
             if number is None or other is None:
@@ -182,11 +187,11 @@ class Members:
         self.feed_drives = np.array(drives, dtype=np.bool_)
 
     def _remember(
-        self, member: int, number: int, slot: Slot, kept: Kept | None, saved: tuple[int, int, int] | None
+        self, member: int, number: int, sort: Sort, kept: Kept | None, saved: tuple[int, int, int] | None
     ) -> None:
         rank = int(self._table.state.rank[number])
         if kept is not None:
-            same = kept.check == slot.check
+            same = kept.check == sort.check
             self.last[member], self.run[member] = (kept.last, kept.run) if same else (NEVER, NEVER)
             self.told[member], self.common[member] = kept.told, kept.common and rank > 0
         if saved is not None:
@@ -194,11 +199,11 @@ class Members:
         if not rank or not self.told[member]:
             self.told[member] = rank
 
-    def _need(self, mine: list[tuple[Name, int, Slot]]) -> None:
+    def _need(self, mine: list[tuple[Name, int, Sort]]) -> None:
         """How many must be present for common_mode."""
         size = np.bincount(self.group[self.group >= 0], minlength=1)
-        for member, (_, _, slot) in enumerate(mine):
-            common = slot.rule.common_mode
+        for member, (_, _, sort) in enumerate(mine):
+            common = sort.rule.common_mode
             if common is not None:
                 whole = int(size[self.group[member]]) if self.group[member] >= 0 else 1
                 self.need[member] = max(common.at_least, int(np.ceil(common.share * whole)))
@@ -213,6 +218,9 @@ class Members:
         """Rows that moved and are worth writing; an empty value: to be deleted."""
         out = dict.fromkeys(self._gone, b"")
         self._gone.clear()
+        if not self.moved:
+            return out
+        self.moved = False
         showed = np.maximum(self.last, self.run)
         apart = showed - np.where(self.saved == NEVER, NEVER // 2, self.saved)
         moved = (showed != self.saved) & (apart >= np.minimum(settle_ms, self.window_ms // SETTLES))
@@ -251,7 +259,8 @@ class Members:
 
     def bytes(self) -> int:
         """Memory of all arrays."""
-        return sum(each.nbytes for each in vars(self).values() if isinstance(each, np.ndarray))
+        mine = (each for each in vars(self).values() if each is not self._known)
+        return sum(each.nbytes for each in mine if isinstance(each, np.ndarray))
 
 
 def key(exercise: str | None, device: str, rule: str) -> str:

@@ -5,18 +5,19 @@ test forty more, a window eighty more.
 """
 
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
 from math import isnan
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from rules.condition import NEVER
 from rules.quality_declaration import Limits
-from rules.scan import Bools, Floats, Ints, alone, roomy
+from rules.scan import Ints, alone, broad, cut, roomy
 from rules.shapes import Shapes
+
+if TYPE_CHECKING:
+    from rules.tested import Asked, Tested
 
 KEPT = 5
 """Readings kept for the median."""
@@ -45,29 +46,6 @@ _WINDOW = np.dtype([("bucket", "i8"), ("low", "f4"), ("high", "f4")])
 _LINK = np.dtype(
     [("value", "f8"), ("ts", "i8"), ("stirred", "i8"), ("block", "i8"), ("low", "f4"), ("high", "f4")],
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Windowed:
-    """Rows of a batch that have a window, and what is asked of each."""
-
-    index: Ints | slice  # of the batch
-    window: Ints
-    kind: Ints  # one entry where all are the same, as of what follows
-    part: Ints  # ms of a stretch
-    least: Floats  # a narrower range is looked at
-    alone: Bools  # and that without a witness
-
-
-@dataclass(frozen=True, slots=True)
-class Tested:
-    """The rows of the memory of a batch, sorted unless alone; not to be written to."""
-
-    at: Ints
-    index: Ints | slice  # of the reading in the columns
-    alone: bool  # no row stands twice
-    kind: npt.NDArray[np.int32]  # limits of each; one entry where all rows have the same
-    windowed: Windowed
 
 
 def _columns(dtype: "np.dtype[np.void]", count: int) -> dict[str, npt.NDArray[Any]]:
@@ -150,7 +128,7 @@ class Memory:
         self.look = np.zeros(0, dtype=np.int32)  # by row; -1 = neither spike nor rate is tested
         self.rows = _columns(_ROW, 0)
         self.looks = _columns(_LOOK, 0)
-        self.kept = np.zeros((0, KEPT), dtype=np.float32)  # by look
+        self.kept = np.zeros((KEPT, 0), dtype=np.float32)  # by number and look
         self.windows = _columns(_WINDOW, 0)
         self.buckets = np.zeros((0, 2 * BUCKETS), dtype=np.float32)  # lowest, then highest, by number modulo BUCKETS
         self.links = _columns(_LINK, 0)
@@ -167,6 +145,7 @@ class Memory:
         self._scratch = np.zeros(0, dtype=np.int32)
         self._link_end = 0
         self.tested: Shapes[Tested] = Shapes()
+        self.asked: Shapes[Asked] = Shapes()  # by kinds; what a kind says stays
         self.link_of: dict[int, tuple[int, int]] = {}  # link: row that has it, and its number there
 
     def admit(self, channel: int, limits: Limits) -> int:
@@ -198,6 +177,44 @@ class Memory:
             self.first_link[row] = start = self._allot_links(count)
             self.link_of.update({start + number: (row, number) for number in range(count)})
         return row
+
+    def admit_many(self, channels: Ints, limits: Limits) -> None:
+        """As `admit`, for channels of many devices."""
+        self.of_channel = roomy(self.of_channel, int(channels.max()) + 1, -1)
+        if limits.links or self._free or (self.of_channel[channels] >= 0).any():
+            for channel in channels.tolist():
+                self.admit(channel, limits)
+            return
+        self.tested.clear()
+        kind, count = self.kinds.number(limits), len(channels)
+        first = len(self.channel_of)
+        rows = np.arange(first, first + count)
+        self.channel_of.extend(channels.tolist())
+        self._grow(first + count)
+        self.of_channel[channels], self.kind[rows] = rows, kind
+        if self.kinds.spans[0, kind]:
+            self.window[rows] = self._windows(count)
+        if self.kinds.looks[kind]:
+            self.look[rows] = self._looks(count)
+
+    def _windows(self, count: int) -> Ints:
+        """Windows that nobody had."""
+        first, self._window_end = self._window_end, self._window_end + count
+        self.windows = {name: roomy(array, self._window_end, 0) for name, array in self.windows.items()}
+        self.buckets = roomy(self.buckets, self._window_end, np.nan)
+        self.windows["bucket"][first : self._window_end] = NEVER
+        self.buckets[first : self._window_end] = np.nan
+        return np.arange(first, self._window_end)
+
+    def _looks(self, count: int) -> Ints:
+        """Looks that nobody had."""
+        first, self._look_end = self._look_end, self._look_end + count
+        self.looks = {name: roomy(array, self._look_end, _empty(name)) for name, array in self.looks.items()}
+        self.kept = broad(self.kept, self._look_end)
+        for name, array in self.looks.items():
+            array[first : self._look_end] = _empty(name)
+        self.kept[:, first : self._look_end] = 0
+        return np.arange(first, self._look_end)
 
     def alone(self, rows: npt.NDArray[np.int64]) -> bool:
         """Whether no row stands twice."""
@@ -265,10 +282,10 @@ class Memory:
         else:
             look, self._look_end = self._look_end, self._look_end + 1
             self.looks = {name: roomy(array, self._look_end, _empty(name)) for name, array in self.looks.items()}
-            self.kept = roomy(self.kept, self._look_end, 0)
+            self.kept = broad(self.kept, self._look_end)
         for name, array in self.looks.items():
             array[look] = _empty(name)
-        self.kept[look] = 0
+        self.kept[:, look] = 0
         return look
 
     def _allot_links(self, count: int) -> int:
@@ -284,48 +301,67 @@ class Memory:
         self.links["block"][start : start + count] = NEVER
         return start
 
-    def pack(self, row: int) -> bytes:
-        """One row with its window and links; begins with the check of its limits."""
-        parts: list[Sequence[npt.NDArray[Any]]] = [[array[row] for array in self.rows.values()]]
-        look = int(self.look[row])
-        if look >= 0:
-            parts.append([array[look] for array in self.looks.values()])
-            parts.append([self.kept[look]])
-        window = int(self.window[row])
-        if window >= 0:
-            parts.append([array[window] for array in self.windows.values()])
-            parts.append([self.buckets[window]])
-        start, count = int(self.first_link[row]), int(self.link_count[row])
-        parts += [[array[link] for array in self.links.values()] for link in range(start, start + count)]
-        check = np.uint32(self.kinds.checks[int(self.kind[row])])
-        return bytes([FORMAT]) + check.tobytes() + b"".join(each.tobytes() for part in parts for each in part)
+    def pack_many(self, rows: Ints) -> list[bytes]:
+        """Rows of one kind with their windows and links; each begins with the check of its limits."""
+        kind = int(self.kind[rows[0]])
+        start = bytes([FORMAT]) + np.uint32(self.kinds.checks[kind]).tobytes()
+        raw = np.zeros((len(rows), self._size(kind)), dtype=np.uint8)
+        raw[:, :5] = np.frombuffer(start, dtype=np.uint8)
+        at = 5
+        for array, where in self._places(rows, kind):
+            found = np.ascontiguousarray(array[where]).view(np.uint8).reshape(len(rows), -1)
+            raw[:, at : at + found.shape[1]] = found
+            at += found.shape[1]
+        return cut(raw)
 
-    def unpack(self, row: int, packed: bytes) -> bool:
-        """Take what `pack` gave; of other limits, or of the format before, nothing. False: not readable."""
-        if packed[:1] == bytes([FORMAT - 1]):
-            return True
-        if len(packed) < 5 or packed[0] != FORMAT:
+    def unpack_many(self, rows: Ints, raw: npt.NDArray[np.uint8]) -> bool:
+        """Take what `pack_many` gave of rows of one kind; of other limits, or of the format before, nothing.
+
+        Returns:
+            False: not readable.
+        """
+        if not raw.shape[1]:
             return False
-        if int(np.frombuffer(packed[1:5], dtype=np.uint32)[0]) != self.kinds.checks[int(self.kind[row])]:
+        old = raw[:, 0] == FORMAT - 1
+        if old.any():
+            rows, raw = rows[~old], raw[~old]
+        if not len(rows):
             return True
-        window, start, count = int(self.window[row]), int(self.first_link[row]), int(self.link_count[row])
-        places: list[tuple[npt.NDArray[Any], int]] = [(array, row) for array in self.rows.values()]
-        look = int(self.look[row])
-        if look >= 0:
-            places += [(array, look) for array in self.looks.values()]
-            places.append((self.kept, look))
-        if window >= 0:
-            places += [(array, window) for array in self.windows.values()]
-            places.append((self.buckets, window))
-        places += [(array, link) for link in range(start, start + count) for array in self.links.values()]
-        if len(packed) != 5 + sum(array[at].nbytes for array, at in places):
+        if raw.shape[1] < 5 or (raw[:, 0] != FORMAT).any():
             return False
-        offset = 5
-        for array, at in places:
-            size = array[at].nbytes
-            array[at] = np.frombuffer(packed[offset : offset + size], dtype=array.dtype).reshape(array[at].shape)
-            offset += size
+        kind = int(self.kind[rows[0]])
+        mine = raw[:, 1:5].copy().view(np.uint32)[:, 0] == self.kinds.checks[kind]
+        rows, raw = rows[mine], raw[mine]
+        if not len(rows):
+            return True
+        if raw.shape[1] != self._size(kind):
+            return False
+        at = 5
+        for array, where in self._places(rows, kind):
+            shape = (len(rows), *array.shape[1:])
+            size = int(np.prod(array.shape[1:], dtype=np.int64)) * array.dtype.itemsize
+            array[where] = raw[:, at : at + size].copy().view(array.dtype).reshape(shape)
+            at += size
         return True
+
+    def _places(self, rows: Ints, kind: int) -> list[tuple[npt.NDArray[Any], Ints]]:
+        """The arrays in which something of rows of one kind stands, and where, in the order of their packing."""
+        found: list[tuple[npt.NDArray[Any], Ints]] = [(array, rows) for array in self.rows.values()]
+        if self.kinds.looks[kind]:
+            look = self.look[rows].astype(np.int64)
+            found += [(array, look) for array in (*self.looks.values(), self.kept.T)]
+        if self.kinds.spans[0, kind]:
+            window = self.window[rows].astype(np.int64)
+            found += [(array, window) for array in (*self.windows.values(), self.buckets)]
+        first = self.first_link[rows].astype(np.int64)
+        for number in range(len(self.kinds.limits[kind].links)):
+            found += [(array, first + number) for array in self.links.values()]
+        return found
+
+    def _size(self, kind: int) -> int:
+        """Bytes of a packed row of a kind."""
+        places = self._places(np.zeros(0, dtype=np.int64), kind)
+        return 5 + sum(int(np.prod(array.shape[1:], dtype=np.int64)) * array.dtype.itemsize for array, _ in places)
 
 
 FORMAT = 2

@@ -53,13 +53,32 @@ def names(bits: int) -> str:
     return ",".join(str(each.name).lower() for each in Check if bits & each)
 
 
-def assess(columns: Columns, lowest: npt.NDArray[np.float64], highest: npt.NDArray[np.float64]) -> Columns:
+Floats = npt.NDArray[np.float64]
+Spans = tuple[Floats, Floats]
+"""Lower and upper end of the valid range, NaN where none is known."""
+
+
+def spans(channel: npt.NDArray[np.int32], lowest: Floats, highest: Floats) -> Spans:
+    """The valid range of each reading."""
+    count = len(lowest)
+    if count and inside(channel, count):
+        return lowest[channel], highest[channel]
+    if not count:
+        none = np.full(len(channel), np.nan)
+        return none, none
+    known = (channel >= 0) & (channel < count)
+    safe = np.where(known, channel, 0)
+    return np.where(known, lowest[safe], np.nan), np.where(known, highest[safe], np.nan)
+
+
+def assess(columns: Columns, lowest: Floats, highest: Floats, found: Spans | None = None) -> Columns:
     """The same columns with flags, and with the arrival time where the device's clock is wrong.
 
     Args:
         columns: in order of arrival.
         lowest: by channel, lower end of the valid range; NaN where none is known.
         highest: by channel, upper end.
+        found: `spans` of the readings, where that is known already.
 
     Returns:
         Columns with `flag` never better than it was given (UNKNOWN becomes GOOD where a range was known and held),
@@ -67,16 +86,7 @@ def assess(columns: Columns, lowest: npt.NDArray[np.float64], highest: npt.NDArr
         changes nothing.
     """
     value = columns.value
-    channel = columns.channel
-    count = len(lowest)
-    if count and inside(channel, count):
-        low, high = lowest[channel], highest[channel]
-    elif count:
-        known = (channel >= 0) & (channel < count)
-        safe = np.where(known, channel, 0)
-        low, high = np.where(known, lowest[safe], np.nan), np.where(known, highest[safe], np.nan)
-    else:
-        low = high = np.full(len(value), np.nan)
+    low, high = spans(columns.channel, lowest, highest) if found is None else found
     wrong = columns.ts > columns.arrival + FUTURE_MS
     if len(value) and int(columns.ts.min()) < FIRST_PLAUSIBLE_MS:
         wrong |= (columns.ts < FIRST_PLAUSIBLE_MS) & (columns.arrival >= FIRST_PLAUSIBLE_MS)

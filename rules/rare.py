@@ -6,6 +6,7 @@ rule's state, so nothing more is remembered, and it does not matter how a stream
 """
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,9 +14,18 @@ import numpy.typing as npt
 from rules import scan
 from rules.columns import Columns
 from rules.condition import NEVER
-from rules.scan import Bools, Ints
+from rules.pick import Pick
+from rules.scan import Bools, Ints, some
 
 _NOBODY = 2**62
+_NONE = np.zeros(0, dtype=np.int64)
+
+
+class Asked(NamedTuple):
+    """Readings of a batch that rare rules of one layer may look at."""
+
+    row: Pick
+    channel: Pick
 
 
 class Rare:
@@ -32,16 +42,25 @@ class Rare:
                 self._layers.append(_Layer(channels))
             self._layers[number].put(channel, slot, every_ms)
 
-    def due(self, columns: Columns, index: Ints, channel: npt.NDArray[np.int32], newest: Ints) -> tuple[Ints, Ints]:
+    def layers(self, index: Ints, channel: npt.NDArray[np.int32]) -> "list[Asked]":
+        """Of a batch, the readings that rare rules may look at.
+
+        Args:
+            index: readings of known channels.
+            channel: theirs.
+        """
+        return [each.asked(index, channel) for each in self._layers]
+
+    def due(self, columns: Columns, asked: "list[Asked]", newest: Ints) -> tuple[Ints, Ints]:
         """The readings that are looked at, and the slots that do so.
 
         Args:
             columns: the batch.
-            index: readings of known channels.
-            channel: theirs.
+            asked: what `layers` gave for it.
             newest: event time of the newest reading that was looked at, by slot.
         """
-        rows, slots = zip(*(each.due(columns, index, channel, newest) for each in self._layers), strict=True)
+        found = [each.due(columns, of, newest) for each, of in zip(self._layers, asked, strict=True)]
+        rows, slots = zip(*found, strict=True)
         return (rows[0], slots[0]) if len(rows) == 1 else (np.concatenate(rows), np.concatenate(slots))
 
     def bytes(self) -> int:
@@ -60,29 +79,33 @@ class _Layer:
     def put(self, channel: int, slot: int, every_ms: int) -> None:
         self._slot[channel], self._every[channel], self._next[channel] = slot, every_ms, NEVER
 
-    def due(self, columns: Columns, index: Ints, channel: npt.NDArray[np.int32], newest: Ints) -> tuple[Ints, Ints]:
-        whole = len(index) == len(columns.ts)
-        ts = columns.ts if whole else columns.ts[index]
-        at = (ts >= self._next[channel]).nonzero()[0]
-        if len(at):
-            at = at[self._counts(columns, index[at])]
-        if not len(at):
-            return at, at
-        slot: Ints = self._slot[channel[at]].astype(np.int64)
+    def asked(self, index: Ints, channel: npt.NDArray[np.int32]) -> "Asked":
+        has = (self._slot[channel] >= 0).nonzero()[0]
+        return Asked(Pick(index[has]), Pick(channel[has].astype(np.int64)))
+
+    def due(self, columns: Columns, asked: "Asked", newest: Ints) -> tuple[Ints, Ints]:
+        is_due = asked.row.of(columns.ts) >= asked.channel.of(self._next)
+        if not some(is_due):
+            return _NONE, _NONE
+        row, channel = asked.row.numbers[is_due], asked.channel.numbers[is_due]
+        counts = self._counts(columns, row)
+        row, channel = row[counts], channel[counts]
+        if not len(row):
+            return _NONE, _NONE
+        slot: Ints = self._slot[channel].astype(np.int64)
         order = np.argsort(slot, kind="stable")
-        at, slot = at[order], slot[order]
-        of = channel[at]
-        every, known = self._every[of].astype(np.int64), newest[slot]
-        stretch = ts[at] // every
+        row, slot, channel = row[order], slot[order], channel[order]
+        every, known = self._every[channel].astype(np.int64), newest[slot]
+        stretch = columns.ts[row] // every
         first = scan.firsts(slot)
         low = int(stretch.min()) - 1
         carried = np.where(known == NEVER, low, np.maximum(known // every, low))
         before = scan.previous(stretch, first, carried)
         reached = scan.maximum_since(np.where(first, carried, before), first)
         last = scan.lasts(first)
-        self._next[of[last]] = (np.maximum(reached, stretch)[last] + 1) * every[last]
+        self._next[channel[last]] = (np.maximum(reached, stretch)[last] + 1) * every[last]
         fresh = stretch > reached
-        return index[at[fresh]], slot[fresh]
+        return row[fresh], slot[fresh]
 
     @staticmethod
     def _counts(columns: Columns, rows: Ints) -> Bools:

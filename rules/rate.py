@@ -61,21 +61,23 @@ class Rings:
         self.value[rings, bucket % KEPT] = value
         self.newest[rings] = bucket
 
-    def pack(self, ring: int, window_ms: int) -> bytes:
-        """One ring, for export."""
-        part = np.array([part_of(window_ms)])
-        ts, value, held = self.in_order(np.array([ring]), part)
-        row = np.zeros(1, dtype=RING)
-        count = row["count"][0] = int(held.sum())
-        row["ts"][0, :count], row["value"][0, :count] = ts[held], value[held]
-        return row.tobytes()
+    def pack_many(self, rings: Ints, window_ms: int) -> npt.NDArray[Any]:
+        """Rings of one window, for export."""
+        ts, value, held = self.in_order(rings, np.array([part_of(window_ms)]))
+        rows = np.zeros(len(rings), dtype=RING)
+        rows["count"] = held.sum(axis=1)
+        first = np.argsort(~held, axis=1, kind="stable")  # what is held to the front
+        held = np.take_along_axis(held, first, axis=1)
+        rows["ts"] = np.where(held, np.take_along_axis(ts, first, axis=1), 0)
+        rows["value"] = np.where(held, np.take_along_axis(value, first, axis=1), 0.0)
+        return rows
 
-    def unpack(self, ring: int, window_ms: int, packed: bytes) -> None:
-        """Take what `pack` gave."""
-        row: Any = np.frombuffer(packed, dtype=RING)[0]
-        count = int(row["count"])
-        ts = np.array(row["ts"][:count])
-        self.keep(np.full(count, ring), ts // part_of(window_ms), ts, np.array(row["value"][:count]))
+    def unpack_many(self, rings: Ints, window_ms: int, packed: npt.NDArray[Any]) -> None:
+        """Take what `pack_many` gave."""
+        held = np.arange(KEPT) < packed["count"][:, None]
+        ts = packed["ts"][held]
+        ring = np.repeat(rings, held.sum(axis=1))
+        self.keep(ring, ts // part_of(window_ms), ts, packed["value"][held])
 
 
 def part_of(window_ms: int) -> int:

@@ -15,13 +15,16 @@ import numpy.typing as npt
 from rules import scan
 from rules.condition import NEVER
 from rules.frame import Window
+from rules.pick import Pick
 from rules.scan import Bools, Floats, Ints, every, roomy, some
 
 NO_RING, NO_PART = 2**62, -(2**31)
 """Stand for the newest part where there is no ring (nothing is ever newer), and where nothing is kept yet."""
+SHORT_MS = 2**16
+"""Longer parts need more bytes for a place in them."""
 SPARE = 2
 """A ring keeps so many parts more than its window has."""
-_COUNT = np.dtype("<i4")
+COUNT = np.dtype("<i4")
 
 
 class Rings:
@@ -33,36 +36,43 @@ class Rings:
         self.part = np.ones(0, dtype=np.int32)  # ms
         self.kept = np.zeros(0, dtype=np.int16)  # places of the ring
         self.newest = np.zeros(0, dtype=np.int64)  # number of the newest part
-        self.offset = np.zeros((0, 0), dtype=np.int32)  # ms past the begin of its part
+        self.offset: npt.NDArray[np.uint16 | np.int32] = np.zeros(
+            (0, 0), dtype=np.uint16
+        )  # ms past the begin of its part
         self.value = np.zeros((0, 0), dtype=np.float32)
 
-    def admit(self, line: int, lines: int, window_ms: int, parts: int) -> None:
-        """A ring that keeps nothing yet, for one of so many lines; `window_ms` 0: none."""
+    def admit(self, line: int | Ints, lines: int, window_ms: int, parts: int) -> None:
+        """A ring that keeps nothing yet, for one (or several) of so many lines; `window_ms` 0: none."""
         kept = parts + SPARE if window_ms else 0
         if not kept and not self.width:
             return
         if kept > self.width:
             wide = len(self.window), kept
-            offset, value = np.zeros(wide, dtype=np.int32), np.full(wide, np.nan, dtype=np.float32)
+            offset, value = np.zeros(wide, dtype=self.offset.dtype), np.full(wide, np.nan, dtype=np.float32)
             offset[:, : self.width], value[:, : self.width] = self.offset, self.value
             self.width, self.offset, self.value = kept, offset, value
         self.window, self.part = roomy(self.window, lines, 0), roomy(self.part, lines, 1)
         self.kept, self.newest = roomy(self.kept, lines, 0), roomy(self.newest, lines, NO_RING)
         self.offset, self.value = roomy(self.offset, lines, 0), roomy(self.value, lines, np.nan)
         self.window[line], self.kept[line], self.newest[line] = window_ms, kept, NO_PART if kept else NO_RING
-        self.part[line] = max(window_ms // parts, 1)
+        part = max(window_ms // parts, 1)
+        if part > SHORT_MS and self.offset.dtype != np.int32:
+            self.offset = self.offset.astype(np.int32)
+        self.part[line] = part
         self.value[line] = np.nan
 
-    def firsts(self, line: Ints, ts: Ints, first: Bools | None = None) -> Bools:
+    def firsts(self, line: Ints, ts: Ints, first: Bools | None = None, pick: Pick | None = None) -> Bools:
         """Which readings are the first of a part newer than what is kept; lines without a ring keep nothing.
 
         Args:
             line: of each reading.
             ts: in order of time in a line.
             first: where a line begins, if lines stand more than once (sorted then).
+            pick: the lines, where they are known for long.
         """
-        newest = self.newest[line]
-        part = self.part[line]
+        newest, part = (
+            (self.newest[line], self.part[line]) if pick is None else (pick.of(self.newest), pick.of(self.part))
+        )
         if first is None:
             return np.asarray(ts >= (newest + 1) * part)
         bucket = ts // part
@@ -112,31 +122,51 @@ class Rings:
         there &= (ts >= (now - self.window[line])[:, None]) & (ts < before[:, None])
         return Window(np.where(there, ts, NEVER), np.where(there, value, np.nan))
 
-    def pack(self, line: int) -> bytes:
-        """One ring, for export."""
-        kept, newest = int(self.kept[line]), int(self.newest[line])
-        number = np.arange(newest - kept + 1, newest + 1)
-        place = number % kept
-        found = self.value[line, place]
-        there = ~np.isnan(found)
-        value: npt.NDArray[np.float32] = found[there]
-        ts: Ints = (number * int(self.part[line]) + self.offset[line, place])[there]
-        return np.array(len(ts), dtype=_COUNT).tobytes() + ts.astype("<i8").tobytes() + value.astype("<f4").tobytes()
+    def pack_many(self, line: Ints) -> list[bytes]:
+        """Rings, each for itself, for export: how many readings, their times, their values; oldest first."""
+        ts, value, there = self.held(line)
+        count = there.sum(axis=1)
+        packed = [b""] * len(line)
+        for each in sorted(set(count.tolist())):
+            where = (count == each).nonzero()[0]
+            held = there[where]
+            rows = np.zeros(len(where), dtype=_packed(each))
+            rows["count"] = each
+            rows["ts"], rows["value"] = (
+                ts[where][held].reshape(len(where), each),
+                value[where][held].reshape(len(where), each),
+            )
+            for place, row in zip(where.tolist(), scan.cut(rows), strict=True):
+                packed[place] = row
+        return packed
 
-    def unpack(self, line: int, packed: bytes) -> int:
-        """Take what `pack` gave, at the beginning of `packed`, unless newer is kept; how many bytes it was."""
-        count = int(np.frombuffer(packed[: _COUNT.itemsize], dtype=_COUNT)[0])
-        middle = _COUNT.itemsize + 8 * count
-        ts = np.frombuffer(packed[_COUNT.itemsize : middle], dtype="<i8").astype(np.int64)
-        value = np.frombuffer(packed[middle : middle + 4 * count], dtype="<f4").astype(np.float64)
-        if count and self.kept[line] and ts[-1] // self.part[line] > self.newest[line]:
+    def unpack_many(self, line: Ints, raw: npt.NDArray[np.uint8], count: int) -> int:
+        """Take what `pack_many` gave of `count` readings, at the beginning of rows of bytes, unless newer is kept.
+
+        Returns:
+            How many bytes of each row it was.
+
+        Raises:
+            ValueError: the rows are too short.
+        """
+        dtype = _packed(count)
+        rows = raw[:, : dtype.itemsize].copy().view(dtype)[:, 0]
+        if count and self.width:
+            newer = (self.kept[line] > 0) & (rows["ts"][:, -1] // self.part[line] > self.newest[line])
+            line, rows = line[newer], rows[newer]
             self.value[line] = np.nan
-            self.keep(np.full(count, line), ts, value)
-        return middle + 4 * count
+            if len(line):
+                value = rows["value"].astype(np.float64)
+                self.keep(np.repeat(line, count), rows["ts"].ravel(), value.ravel())
+        return dtype.itemsize
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """For counting their bytes."""
         return {name: each for name, each in vars(self).items() if isinstance(each, np.ndarray)}
+
+
+def _packed(count: int) -> "np.dtype[np.void]":
+    return np.dtype([("count", COUNT), ("ts", "<i8", (count,)), ("value", "<f4", (count,))])
 
 
 class Added(NamedTuple):
@@ -147,10 +177,11 @@ class Added(NamedTuple):
     message: Ints  # place of the end of the message it came in
     ts: Ints
     value: Floats
+    pick: Pick | None = None  # the lines, where they are known for long
 
     def only(self, keep: Bools | Ints) -> "Added":
         """Some of them."""
-        return Added(*(column[keep] for column in self))  # type: ignore[arg-type]
+        return Added(self.line[keep], self.place[keep], self.message[keep], self.ts[keep], self.value[keep])
 
 
 @dataclass(slots=True)

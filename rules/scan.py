@@ -145,6 +145,31 @@ def roomy(array: npt.NDArray[Any], needed: int, fill: Any) -> npt.NDArray[Any]:
     return grown
 
 
+def broad(array: npt.NDArray[Any], needed: int) -> npt.NDArray[Any]:
+    """As `roomy`, of columns: room for so many, filled with zeros."""
+    if needed <= array.shape[1]:
+        return array
+    grown = np.zeros((len(array), max(64, needed, array.shape[1] * 17 // 16)), dtype=array.dtype)
+    grown[:, : array.shape[1]] = array
+    return grown
+
+
+def cut(rows: npt.NDArray[Any]) -> list[bytes]:
+    """The bytes of each row of an array."""
+    raw = rows.tobytes()
+    size = len(raw) // max(len(rows), 1)
+    return [raw[at : at + size] for at in range(0, len(raw), size)] if size else [b""] * len(rows)
+
+
+def keep_heap() -> None:
+    """Let the arrays of a large batch be taken from the heap again and again.
+
+    Who frees a block of this size tells glibc (mallopt(3), M_MMAP_THRESHOLD) that such come and go; until then their
+    memory is given back to the kernel, and paged in anew, at every step. Elsewhere this does nothing.
+    """
+    np.empty(8 << 20, dtype=np.uint8)
+
+
 def alone(numbers: npt.NDArray[np.integer], scratch: npt.NDArray[np.int32]) -> bool:
     """Whether no number stands twice; `scratch` has a place for each, what is in it does not matter."""
     count = np.arange(len(numbers), dtype=np.int32)

@@ -11,10 +11,10 @@ import numpy.typing as npt
 
 T = TypeVar("T")
 
-MOST = 4096
+MOST = 1024
 """Shapes kept, a few kilobytes each; more devices than this send messages that come together in batches."""
-LARGE = 512
-"""Of batches with more readings only the newest is kept."""
+LARGE = 32
+"""Of batches with more readings only the newest is kept: a poll comes again; what chance brought together does not."""
 
 
 class Shapes(Generic[T]):
@@ -22,22 +22,24 @@ class Shapes(Generic[T]):
 
     def __init__(self) -> None:
         self._found: dict[bytes, T] = {}
-        self._large: bytes | None = None
+        self._large: tuple[npt.NDArray[np.int32], T] | None = None
 
     def get(self, channel: npt.NDArray[np.int32]) -> T | None:
         """What was kept for these channels."""
-        return self._found.get(channel.tobytes())
+        if len(channel) <= LARGE:
+            return self._found.get(channel.tobytes())
+        if self._large is not None and np.array_equal(self._large[0], channel):
+            return self._large[1]
+        return None
 
     def keep(self, channel: npt.NDArray[np.int32], found: T) -> T:
         """Keep what was found for these channels."""
-        key = channel.tobytes()
         if len(channel) > LARGE:
-            if self._large is not None:
-                self._found.pop(self._large, None)
-            self._large = key
+            self._large = channel.copy(), found
+            return found
         if len(self._found) >= MOST:
             self._found.clear()
-        self._found[key] = found
+        self._found[channel.tobytes()] = found
         return found
 
     def clear(self) -> None:

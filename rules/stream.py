@@ -5,7 +5,6 @@ Equations and defaults: `docs/rules.md`.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +14,12 @@ from rules.clock import judge_clocks
 from rules.columns import Columns
 from rules.condition import NEVER
 from rules.link import Net, Witnesses, ask_links
-from rules.memory import KEPT, MINUTE_MS, Memory, Tested, Windowed
+from rules.memory import KEPT, MINUTE_MS, Memory
+from rules.pick import Pick
 from rules.quality import TIMING, Bits, Check
-from rules.scan import Bools, Floats, Ints, every, inside, some
-from rules.window import look_back, windowed
+from rules.scan import Bools, Floats, Ints, every, some
+from rules.tested import Look, Looked, Tested, find, looked, windowed
+from rules.window import look_back
 from wire.quality import Quality
 
 Singles = npt.NDArray[np.float32]
@@ -35,10 +36,9 @@ MAD_SCALE = 1.4826
 
 @dataclass(slots=True)
 class Batch:
-    """Rows of tested channels, sorted by row of the memory, in order of arrival inside one; as they came if alone."""
+    """Rows of tested channels, sorted by row of the memory, in order of arrival inside one; in any order if alone."""
 
-    at: Ints  # row of the memory
-    index: Ints | slice  # of the reading in the columns
+    tested: Tested
     ts: Ints
     arrival: Ints
     value: Floats
@@ -46,14 +46,35 @@ class Batch:
     counted: Bools
     clock: Bools
     bits: Bits
-    alone: bool  # no memory row stands twice
-    kind: npt.NDArray[np.int32]  # the limits of each row; one entry where all rows have the same
     pace: Floats | None = None  # how fast the timeline runs; None: as real
-    windowed: Windowed | None = None  # of all rows; None: to be found
 
-    def firsts(self) -> Bools:
-        """True at the first row of each memory row."""
-        return np.ones(len(self.at), dtype=np.bool_) if self.alone else scan.firsts(self.at)
+    @property
+    def at(self) -> Ints:
+        """Row of the memory."""
+        return self.tested.at.numbers
+
+    @property
+    def index(self) -> Ints | slice:
+        """Of the reading in the columns."""
+        return slice(None) if self.tested.index is None else self.tested.index.numbers
+
+    @property
+    def alone(self) -> bool:
+        """No memory row stands twice."""
+        return self.tested.alone
+
+
+@dataclass(slots=True)
+class Part:
+    """Some rows of a batch, as links see it."""
+
+    at: Ints
+    index: Ints | slice
+    ts: Ints
+    value: Floats
+    flag: npt.NDArray[np.uint8]
+    bits: Bits
+    alone: bool
 
 
 def examine(columns: Columns, memory: Memory, net: Net | None = None, pace: Floats | None = None) -> Columns:
@@ -73,29 +94,36 @@ def examine(columns: Columns, memory: Memory, net: Net | None = None, pace: Floa
     judge_clocks(batch, memory)
     fresh = _order(batch, memory)
     sound = fresh & (np.abs(batch.value) < MOST) & _trusted(batch)
-    _user_range(batch, memory)
+    _user_range(batch)
     if every(sound):
         told = ask_links(batch, memory, net) if net is not None else None
-        look_back(batch, memory, told)
-        _look(batch, memory, told)
+        look_back(batch, batch.tested.windowed, memory, told)
+        _look(batch, batch.tested.looked, memory, told)
     elif net is None:
-        look_back(batch, memory, None, sound)
-        _look(batch, memory, None, sound)
+        where = sound.nonzero()[0]
+        look_back(batch, windowed(batch.at, where, memory), memory, None)
+        _look(batch, looked(batch.at, where, memory), memory, None)
     elif some(sound):
         where = sound.nonzero()[0]
         part = _only(batch, where)
         told = ask_links(part, memory, net)
-        look_back(part, memory, told)
-        _look(part, memory, told)
+        look_back(part, windowed(part.at, None, memory), memory, told)
+        _look(part, looked(part.at, None, memory), memory, told)
         batch.bits[where], batch.flag[where] = part.bits, part.flag
-    memory.touched[batch.at] = True
+    batch.tested.at.put(memory.touched, True)
     assert columns.tests is not None
     assert columns.clock is not None
-    if isinstance(batch.index, slice):
+    index = batch.tested.index
+    if index is None:
         return columns._replace(ts=batch.ts, flag=batch.flag, clock=batch.clock, tests=batch.bits)
-    ts, flag, clock, tests = columns.ts.copy(), columns.flag.copy(), columns.clock.copy(), columns.tests.copy()
-    ts[batch.index], flag[batch.index] = batch.ts, batch.flag
-    clock[batch.index], tests[batch.index] = batch.clock, batch.bits
+    flag, tests = columns.flag.copy(), columns.tests.copy()
+    index.put(flag, batch.flag)
+    index.put(tests, batch.bits)
+    if not some(batch.clock):
+        return columns._replace(flag=flag, tests=tests)
+    ts, clock = columns.ts.copy(), columns.clock.copy()
+    index.put(ts, batch.ts)
+    index.put(clock, batch.clock)
     return columns._replace(ts=ts, flag=flag, clock=clock, tests=tests)
 
 
@@ -107,55 +135,26 @@ def _batch(columns: Columns, memory: Memory) -> Batch | None:
         return None
     tested = memory.tested.get(channel)
     if tested is None:
-        tested = memory.tested.keep(channel, _tested(channel, memory))
+        tested = memory.tested.keep(channel, find(channel, memory))
     index = tested.index
     if not len(tested.at):
         return None
-    whole = isinstance(index, slice)
+    if index is None:
+        return Batch(
+            tested, columns.ts, columns.arrival, columns.value, columns.flag.copy(), columns.counted, columns.clock,
+            columns.tests.copy(),
+        )  # fmt: skip
     return Batch(
-        at=tested.at,
-        index=index,
-        ts=columns.ts[index],
-        arrival=columns.arrival[index],
-        value=columns.value[index],
-        flag=columns.flag[index].copy() if whole else columns.flag[index],
-        counted=columns.counted[index],
-        clock=columns.clock[index],
-        bits=columns.tests[index].copy() if whole else columns.tests[index],
-        alone=tested.alone,
-        kind=tested.kind,
-        windowed=tested.windowed,
-    )
+        tested, index.of(columns.ts), index.of(columns.arrival), index.of(columns.value), index.of(columns.flag),
+        index.of(columns.counted), index.of(columns.clock), index.of(columns.tests),
+    )  # fmt: skip
 
 
-def _tested(channel: npt.NDArray[np.int32], memory: Memory) -> Tested:
-    count = len(memory.of_channel)
-    if inside(channel, count):
-        at: Ints = memory.of_channel[channel].astype(np.int64)
-    else:
-        known = (channel >= 0) & (channel < count)
-        at = np.where(known, memory.of_channel[np.where(known, channel, 0)], -1).astype(np.int64)
-    index: Ints | slice = slice(None)
-    if some(at < 0):
-        index = (at >= 0).nonzero()[0]
-        at = at[index]
-    alone = memory.alone(at)
-    if not alone:
-        order = np.argsort(at, kind="stable")
-        at, index = at[order], order if isinstance(index, slice) else index[order]
-    kind = memory.kind[at]
-    at.flags.writeable = False
-    return Tested(
-        at, index, alone, kind[:1] if len(kind) and every(kind == kind[0]) else kind, windowed(at, memory, None)
-    )
-
-
-def _only(batch: Batch, where: Ints) -> Batch:
+def _only(batch: Batch, where: Ints) -> Part:
     index = np.arange(len(batch.at)) if isinstance(batch.index, slice) else batch.index
-    return Batch(
-        at=batch.at[where], index=index[where], ts=batch.ts[where], arrival=batch.arrival[where],
-        value=batch.value[where], flag=batch.flag[where], counted=batch.counted[where], clock=batch.clock[where],
-        bits=batch.bits[where], alone=batch.alone, kind=batch.kind if len(batch.kind) == 1 else batch.kind[where],
+    return Part(
+        batch.at[where], index[where], batch.ts[where], batch.value[where], batch.flag[where], batch.bits[where],
+        batch.alone,
     )  # fmt: skip
 
 
@@ -170,13 +169,14 @@ def _trusted(batch: Batch) -> Bools:
 
 def _order(batch: Batch, memory: Memory) -> Bools:
     """Which rows are newer than all before; gap, order and duplicate are told."""
-    known = memory.rows["newest"][batch.at]
+    newest_of, at = memory.rows["newest"], batch.tested.at
+    known = at.of(newest_of)
     if batch.alone:
         before = known
         ordered = batch.counted & (batch.ts >= known)
-        memory.rows["newest"][batch.at] = batch.ts if every(ordered) else np.where(ordered, batch.ts, known)
+        at.put(newest_of, batch.ts if every(ordered) else np.where(ordered, batch.ts, known))
     else:
-        first = batch.firsts()
+        first = scan.firsts(batch.at)
         floor = np.where(known == NEVER, int(batch.ts.min()), known)
         times = np.where(batch.counted, batch.ts, floor)
         times = np.where(first, np.maximum(times, floor), times)
@@ -187,10 +187,11 @@ def _order(batch: Batch, memory: Memory) -> Bools:
         before = scan.previous(newest, first, known)
         ordered = batch.counted & (batch.ts >= newest)
         last = scan.lasts(first)
-        memory.rows["newest"][batch.at[last]] = newest[last]
+        newest_of[batch.at[last]] = newest[last]
     fresh = ordered & (batch.ts > before)
-    late = fresh & (batch.ts - before > memory.kinds.gap_ms[batch.kind]) & (before != NEVER)
-    if some(late):
+    far = batch.ts - before > batch.tested.asked.gap_ms  # NEVER is long ago
+    if some(far):
+        late = fresh & far & (before != NEVER)
         batch.bits[late] |= np.uint16(Check.GAP)
     if not every(fresh):
         batch.bits[batch.counted & (batch.ts == before)] |= np.uint16(Check.DUPLICATE)
@@ -198,123 +199,152 @@ def _order(batch: Batch, memory: Memory) -> Bools:
     return fresh
 
 
-def _user_range(batch: Batch, memory: Memory) -> None:
-    kinds = memory.kinds
-    if not (kinds.has("user_low") or kinds.has("user_high")):
+def _user_range(batch: Batch) -> None:
+    asked = batch.tested.asked.range
+    if asked is None:
         return
-    low, high = kinds.value("user_low")[batch.kind], kinds.value("user_high")[batch.kind]
-    outside = (batch.value < low) | (batch.value > high)
+    index, low, high = asked.index, asked.low, asked.high
+    value = batch.value if index is None else index.of(batch.value)
+    outside = (value < low) | (value > high)
     if some(outside):
-        batch.bits[outside] |= np.uint16(Check.USER_RANGE)
-        batch.flag[outside] = np.maximum(batch.flag[outside], SUSPECT)
-    unknown = batch.flag == UNKNOWN
-    if some(unknown):
-        batch.flag[unknown & (batch.value >= low) & (batch.value <= high)] = GOOD
+        rows = outside.nonzero()[0] if index is None else index.numbers[outside]
+        batch.bits[rows] |= np.uint16(Check.USER_RANGE)
+        batch.flag[rows] = np.maximum(batch.flag[rows], SUSPECT)
+    if int(UNKNOWN) in batch.flag.tobytes():
+        unknown = (batch.flag if index is None else index.of(batch.flag)) == UNKNOWN
+        known = unknown & (value >= low) & (value <= high)
+        batch.flag[known.nonzero()[0] if index is None else index.numbers[known]] = GOOD
 
 
-def _look(batch: Batch, memory: Memory, told: Witnesses | None, sound: Bools | None = None) -> None:
-    """The tests that look at the last few readings, of those rows that have them."""
-    looks = memory.kinds.looks[batch.kind]
-    if sound is not None:
-        looks = looks & sound
-    believed = told.corroborated if told is not None else None
-    if every(looks):
-        _spikes_and_rates(batch, memory, believed)
-    elif some(looks):
-        where = looks.nonzero()[0]
-        part = _only(batch, where)
-        _spikes_and_rates(part, memory, None if believed is None else believed[where])
-        batch.bits[where], batch.flag[where] = part.bits, part.flag
+def _look(batch: Batch | Part, has: Looked | None, memory: Memory, told: Witnesses | None) -> None:
+    """The tests that look at the last few readings, of those rows that have them.
 
-
-def _spikes_and_rates(batch: Batch, memory: Memory, believed: Bools | None) -> None:
-    """Spike: beyond `least` and `mad` scaled deviations of the median of the last five. Rate: change over time."""
-    kinds, looks, kind = memory.kinds, memory.looks, batch.kind
-    at: Ints = memory.look[batch.at].astype(np.int64)
-    first = batch.firsts()
-    carried, carried_code = looks["sound"][at], looks["sign"][at]
-    before = carried if batch.alone else scan.previous(batch.ts, first, carried)
-    anew = batch.ts - before > kinds.gap_ms[kind]  # NEVER is long ago
-    last = slice(None) if batch.alone else scan.lasts(first)
-    five = _last_five(batch, at, memory, first, anew)
-    sign = _signs(five, kinds.value("spike")[kind], kinds.value("spike_mad")[kind])
-    looks["sound"][at[last]] = batch.ts[last]
+    Spike: beyond `least` and `mad` scaled deviations of the median of the last five. Rate: change over time.
+    """
+    if has is None:
+        return
+    looks, look, index, asked = memory.looks, has.look, has.index, has.asked
+    ts, value = (batch.ts, batch.value) if index is None else (index.of(batch.ts), index.of(batch.value))
+    believed = None
+    if told is not None:
+        believed = told.corroborated if index is None else index.of(told.corroborated)
+    at = look.numbers
+    carried, carried_code = look.of(looks["sound"]), look.of(looks["sign"])
+    first = None if batch.alone else scan.firsts(at)
+    before = carried if first is None else scan.previous(ts, first, carried)
+    anew = ts - before > asked.gap_ms  # NEVER is long ago
+    last = None if first is None else scan.lasts(first)
+    five = _last_five(value, look, memory, first, anew)
+    sign = _signs(five, asked)
+    if last is None:
+        look.put(looks["sound"], ts)
+    else:
+        looks["sound"][at[last]] = ts[last]
     candidate = after = None
     if some(sign != 0) or some(carried_code != 0):
-        sign_before = np.sign(carried_code) if batch.alone else scan.previous(sign, first, np.sign(carried_code))
+        sign_before = np.sign(carried_code) if first is None else scan.previous(sign, first, np.sign(carried_code))
         candidate = (sign != 0) & (anew | (sign_before != sign))
         if believed is not None:
             candidate &= ~believed
         code = sign + sign * candidate
-        code_before = carried_code if batch.alone else scan.previous(code, first, carried_code)
+        code_before = carried_code if first is None else scan.previous(code, first, carried_code)
         after = ~anew & (np.abs(code_before) == 2) & (sign_before != sign)
-        looks["sign"][at[last]] = code[last]
-    if kinds.has("rate"):
-        tested = ~(anew | np.isnan(kinds.value("rate")[kind]))
-        if candidate is not None and after is not None:
-            tested &= ~(candidate | after)
+        if last is None:
+            look.put(looks["sign"], code)
+        else:
+            looks["sign"][at[last]] = code[last]
+    if len(asked.rated):
+        out = anew if candidate is None or after is None else anew | candidate | after
         if believed is not None:
-            tested &= ~(believed & (sign != 0))
-        _rates(batch, tested.nonzero()[0], before, five.previous, memory)
-    unknown = batch.flag == UNKNOWN
-    if some(unknown):
-        batch.flag[unknown & five.full & ~np.isnan(kinds.value("spike")[kind])] = GOOD
+            out = out | (believed & (sign != 0))
+        _rates(batch, has, out, ts, before, five)
+    _tell(batch, has, five, candidate, after)
+
+
+def _tell(batch: Batch | Part, has: Looked, five: "_Five", candidate: Bools | None, after: Bools | None) -> None:
+    """Flags and bits of what was found; the fifth reading that a spike test sees is known to be good."""
+    index = has.index
+    if int(UNKNOWN) in batch.flag.tobytes():
+        known = (batch.flag if index is None else index.of(batch.flag)) == UNKNOWN
+        known &= five.full & has.asked.spiked
+        batch.flag[_rows(index, known)] = GOOD
     if candidate is not None and some(candidate):
-        batch.bits[candidate] |= np.uint16(Check.SPIKE)
-        batch.flag[candidate] = np.maximum(batch.flag[candidate], UNKNOWN)
+        rows = _rows(index, candidate)
+        batch.bits[rows] |= np.uint16(Check.SPIKE)
+        batch.flag[rows] = np.maximum(batch.flag[rows], UNKNOWN)
     if after is not None and some(after):
-        batch.bits[after] |= np.uint16(Check.AFTER_SPIKE)
+        batch.bits[_rows(index, after)] |= np.uint16(Check.AFTER_SPIKE)
 
 
-def _rates(batch: Batch, rows: Ints, before: Ints, previous: Singles, memory: Memory) -> None:
-    """Changes that are faster than the quantity can, against the reading before."""
-    if not len(rows):
-        return
-    most = memory.kinds.value("rate")[batch.kind if len(batch.kind) == 1 else batch.kind[rows]]
-    minutes = (batch.ts[rows] - before[rows]) / MINUTE_MS
-    value = batch.value[rows].astype(np.float32)  # as it is kept
-    fast = rows[np.abs(value - previous[rows]) > most * minutes]
-    batch.bits[fast] |= np.uint16(Check.RATE)
-    batch.flag[fast] = np.maximum(batch.flag[fast], SUSPECT)
+def _rows(index: Pick | None, which: Bools) -> Ints:
+    """Rows of the batch of some that are looked at."""
+    return which.nonzero()[0] if index is None else index.numbers[which]
 
 
-class _Five(NamedTuple):
+def _rates(batch: Batch | Part, has: Looked, out: Bools, ts: Ints, before: Ints, five: "_Five") -> None:
+    """Changes that are faster than the quantity can, against the reading before; `out`: rows that are not tested."""
+    rows, most = has.asked.rated, has.asked.rate
+    if len(rows) < len(out):
+        ts, before, out = ts[rows], before[rows], out[rows]
+    fast = np.abs(five.value[rows] - five.previous(rows)) > most * ((ts - before) / MINUTE_MS)
+    fast &= ~out
+    if some(fast):
+        index = rows[fast] if has.index is None else has.index.numbers[rows[fast]]
+        batch.bits[index] |= np.uint16(Check.RATE)
+        batch.flag[index] = np.maximum(batch.flag[index], SUSPECT)
+
+
+class _Five:
     """The readings before each reading, to seven digits as they are kept."""
 
-    value: Singles  # the reading
-    window: Singles  # (KEPT, rows), in no order; sense only where full
-    previous: Singles  # the newest of them
-    full: Bools
+    __slots__ = ("_before", "_place", "full", "value", "window")
+
+    def __init__(self, value: Singles, window: Singles, full: Bools, before: Singles, place: Ints) -> None:
+        """The newest of those before the reading n is `before.reshape(-1)[place[n]]`."""
+        self.value = value
+        self.window = window  # (KEPT, rows), in no order; sense only where full
+        self.full = full
+        self._before, self._place = before, place
+
+    def previous(self, rows: Ints) -> Singles:
+        """The reading before some."""
+        return self._before.reshape(-1)[self._place[rows]]
 
 
-def _signs(five: _Five, least: Floats, mad: Floats) -> npt.NDArray[np.int8]:
+def _signs(five: _Five, asked: Look) -> npt.NDArray[np.int8]:
     """Whether, and to which side, a reading lies beyond the spike threshold."""
     sign = np.zeros(len(five.full), dtype=np.int8)
     median = _median_of_five(five.window)
     deviation = five.value - median
-    beyond = (five.full & (np.abs(deviation) > least)).nonzero()[0]
-    if len(beyond):
-        scatter = _median_of_five(np.abs(five.window[:, beyond] - median[beyond]))
-        mad = mad if len(mad) == 1 else mad[beyond]
-        far = np.abs(deviation[beyond]) > mad * MAD_SCALE * scatter
-        sign[beyond[far]] = np.sign(deviation[beyond[far]])
+    beyond = five.full & (np.abs(deviation) > asked.spike)
+    if some(beyond):
+        rows = beyond.nonzero()[0]
+        scatter = _median_of_five(np.abs(five.window[:, rows] - median[rows]))
+        mad = asked.mad if len(asked.mad) == 1 else asked.mad[rows]
+        far = np.abs(deviation[rows]) > mad * MAD_SCALE * scatter
+        sign[rows[far]] = np.sign(deviation[rows[far]])
     return sign
 
 
-def _last_five(batch: Batch, at: Ints, memory: Memory, first: Bools, anew: Bools) -> _Five:
+def _last_five(given: Floats, look: Pick, memory: Memory, first: Bools | None, anew: Bools) -> _Five:
     """The five sound readings before each, and the memory moved on; after a gap they are gathered anew."""
-    kept, counts = memory.kept, memory.looks["kept"]
-    value = batch.value.astype(np.float32)
-    if batch.alone:
-        had = counts[at]
+    kept, counts, at = memory.kept, memory.looks["kept"], look.numbers
+    value = given.astype(np.float32)
+    if first is None:
+        had = look.of(counts)
         if some(anew):
             had[anew] = 0
-        flat, base = kept.reshape(-1), at * KEPT
-        window = np.ascontiguousarray(kept[at].T)
-        previous = flat[base + _NEWEST[had]]
-        flat[base + _NEXT[had]] = value
-        counts[at] = _GROWN[had]
-        return _Five(value, window, previous, had >= KEPT)
+        window = look.across(kept)
+        count = had.tolist()[0]
+        if every(had == count):
+            look.put(kept[_NEXT[count]], value)
+            look.put(counts, _GROWN[count])
+            place = np.arange(len(had)) + int(_NEWEST[count]) * len(had)
+        else:
+            kept.reshape(-1)[at + kept.shape[1] * _NEXT[had]] = value
+            look.put(counts, _GROWN[had])
+            place = np.arange(len(had)) + _NEWEST[had] * len(had)
+        return _Five(value, window, had >= KEPT, window, place)
     count = counts[at].astype(np.int64)
     steps = np.arange(KEPT)
     start = first | anew
@@ -324,15 +354,15 @@ def _last_five(batch: Batch, at: Ints, memory: Memory, first: Bools, anew: Bools
     place = np.arange(len(at)) + KEPT * (group + 1)
     values = np.zeros(len(at) + KEPT * len(heads), dtype=np.float32)
     values[place] = value
-    old = kept[at[heads][:, None], (count[heads][:, None] + steps) % KEPT]
+    old = kept[(count[heads][:, None] + steps) % KEPT, at[heads][:, None]]
     values[(place[heads] - KEPT)[:, None] + steps] = old
     so_far = carried[group] + np.arange(len(at)) - heads[group]
     last = scan.lasts(first)
     total = np.minimum(so_far[last] + 1, KEPT)
     newest = values[np.minimum((place[last] - total + 1)[:, None] + steps, len(values) - 1)]
-    kept[at[last]] = newest
+    kept[:, at[last]] = newest.T
     counts[at[last]] = total
-    return _Five(value, values[place[None, :] - 1 - steps[:, None]], values[place - 1], so_far >= KEPT)
+    return _Five(value, values[place[None, :] - 1 - steps[:, None]], so_far >= KEPT, values, place - 1)
 
 
 def _median_of_five(window: Singles) -> Singles:

@@ -2,18 +2,19 @@
 
 import hashlib
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from rules import condition, event, level, rate, scan, wiring
-from rules.aim import Aim
+from rules import condition, index, level, rate, scan
 from rules.beside import Pairs
+from rules.channels import Channels
 from rules.condition import NEVER
 from rules.judgement import Calm
+from rules.keys import quality_key, row_key
 from rules.kind_store import Fitting, KindStore
 from rules.kinds import KINDS
 from rules.link import Net
@@ -23,7 +24,12 @@ from rules.rare import Rare
 from rules.rule import Rule
 from rules.scan import roomy as _roomy
 from rules.shapes import Shapes
+from rules.slots import Slot, Slots, Sort
 from wire.time import REAL
+
+if TYPE_CHECKING:
+    from rules.aim import Said
+    from rules.outline import Outline
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,43 +54,32 @@ class Entity:
     index: int
     device: str
     exercise: str | None
-    slots: dict[str, int] = field(default_factory=dict)  # by rule
+    slots: Mapping[str, int] = field(default_factory=dict)  # by rule
 
-
-@dataclass(slots=True)
-class Slot:
-    """One rule on one entity."""
-
-    entity: int
-    rule: Rule
-    ranks: tuple[int, ...]
-    check: int  # of rule and reference: state of another rule does not fit
-    learnt: int = 0  # of what a kind's memory depends on
+    def own_slots(self) -> dict[str, int]:
+        """The slots, to be changed."""
+        if not isinstance(self.slots, dict):
+            self.slots = dict(self.slots)
+        return self.slots
 
 
 @dataclass(frozen=True, slots=True)
-class _Ready:
-    """A rule in the form that slots take; holds the rule, so that its id stays its own."""
+class Ready:
+    """A rule in the form that slots take."""
 
     rule: Rule
+    sort: Sort
     kind: int
-    check: int
-    ranks: tuple[int, ...]
     why: str | None
     fitting: Fitting | None  # of a kind of rules.kinds
 
+    @property
+    def check(self) -> int:
+        """Of rule and reference."""
+        return self.sort.check
+
 
 SAVED = np.dtype([("quiet", "?"), ("newest", "i8"), ("opened", "i8")])
-
-
-def quality_key(exercise: str | None, device: str, point: str) -> str:
-    """The name of what the quality tests remember of a point."""
-    return f"{exercise or ''}/{device}/:{point}"
-
-
-def row_key(exercise: str | None, device: str, rule: str = "") -> str:
-    """The name of a state row; without a rule, of the device's last sign of life."""
-    return f"{exercise or ''}/{device}/{rule}"
 
 
 _UNSAVED = np.array((False, NEVER, NEVER), dtype=SAVED)
@@ -96,10 +91,13 @@ class Table:
     def __init__(self) -> None:
         self.devices: dict[str, DeviceRules] = {}
         self.entities: dict[tuple[str | None, str], Entity] = {}
-        self.lives: dict[str, dict[str | None, Entity]] = {}  # by device: its entities by exercise
+        self.drilled: dict[str, dict[str, Entity]] = {}  # by device: its entities in exercises
         self.by_index: list[Entity | None] = []
-        self.slots: list[Slot | None] = []
-        self.channels: dict[tuple[str | None, str, str], int] = {}
+        self.slots = Slots()
+        self.channels = Channels()
+        self.channel_of = np.zeros(0, dtype=np.int32)  # by slot: the channel that it judges; -1 = none
+        self.entity_at = np.zeros(0, dtype=np.int32)  # by channel: its entity; -1 = gone
+        self.dropped: set[int] = set()  # entities that are gone, and may still stand there
         self.memory = Memory()
         self.net: Net | None = None
         self.blind: dict[tuple[str, str], str] = {}
@@ -123,16 +121,17 @@ class Table:
         self.high = np.zeros(0)
         self.stale = True
         self._free: list[int] = []
-        self._ready: dict[tuple[int, Any], _Ready] = {}
+        self._ready: dict[tuple[int, Any], Ready] = {}
         # looked up by step and tick, rebuilt when stale
-        self.start = np.zeros(1, dtype=np.int64)  # channel -> stretch of target
-        self.aims: Shapes[Aim] = Shapes()
+        self.start = np.zeros(1, dtype=np.int32)  # channel -> stretch of target
+        self.outlines: Shapes[Outline] = Shapes()
+        self.said: Shapes[Said] = Shapes()  # by kinds
         self.number = np.zeros(0, dtype=np.int32)  # by channel: length of that stretch
-        self.target = np.zeros(0, dtype=np.int64)  # slots
+        self.target = np.zeros(0, dtype=np.int32)  # slots
         self.rare: Rare | None = None  # rules that look at few readings of their channel: not in target
         self.pairs: Pairs | None = None  # what rules look at beside what they judge
         self.unlinked: dict[tuple[str, str], str] = {}  # rules that look at devices that are not known
-        self.entity_of = np.zeros(0, dtype=np.int64)  # by channel
+        self.entity_of = np.zeros(0, dtype=np.int32)  # by channel
         self.entity_of_slot = np.zeros(0, dtype=np.int32)
         self.silent_slot = np.zeros(0, dtype=np.int64)  # by entity
         self.event_slot = np.zeros(0, dtype=np.int64)  # slots of kind event
@@ -147,7 +146,8 @@ class Table:
         entity = Entity(index=index, device=device, exercise=exercise)
         self.by_index.append(entity)
         self.entities[(exercise, device)] = entity
-        self.lives.setdefault(device, {})[exercise] = entity
+        if exercise is not None:
+            self.drilled.setdefault(device, {})[exercise] = entity
         self.seen = _roomy(self.seen, index + 1, NEVER)
         self.saved_seen = _roomy(self.saved_seen, index + 1, NEVER)
         self.touched_seen = _roomy(self.touched_seen, index + 1, False)
@@ -155,24 +155,35 @@ class Table:
         self.stale = True
         return entity
 
+    def lives(self, device: str) -> list[Entity]:
+        """The entities of a device: in reality first, then in exercises."""
+        real = self.entities.get((None, device))
+        return [*(() if real is None else (real,)), *self.drilled.get(device, {}).values()]
+
     def furnish(self, entity: Entity, device: DeviceRules) -> None:
-        """Give an entity the slots of its device's rules; a rule that changed keeps its episode, not its holds."""
+        """Give an entity the slots of its device's rules; a rule that changed keeps its episode, not its holds.
+
+        Many new ones at once: `rules.furnish`.
+        """
+        slots = entity.own_slots()
+        self.number_points(entity, device)
         for rule_id, rule in device.rules.items():
-            number = entity.slots.get(rule_id)
-            ready = self._prepare(rule, device.parameters)
+            number = slots.get(rule_id)
+            ready = self.prepare(rule, device.parameters)
             known = None
             if number is None:
-                number = entity.slots[rule_id] = self._allot()
+                number = slots[rule_id] = self._allot()
             else:
                 known = self.slots[number]
                 if known is not None and known.check == ready.check:
+                    self.channel_of[number] = self._judged(entity, rule)
                     continue
                 self._let_go(number)
                 self.keep_episode(number, self.state.record(number)[0])
-            learnt = ready.fitting.check if ready.fitting is not None else 0
-            self.slots[number] = Slot(entity.index, rule, ready.ranks, ready.check, learnt)
+            self.slots.put(number, entity.index, ready.sort)
             self._lay(number, entity.index, rule, ready.fitting, known)
             self.kind[number] = ready.kind
+            self.channel_of[number] = self._judged(entity, rule)
             self.settings.hold(ready.kind)
             self.calm.quiet[number] = False
             self.blind.pop((device.device, rule_id), None)
@@ -186,6 +197,11 @@ class Table:
                 self.memory.admit(self.channel(entity.exercise, device, point), limits)
         self.stale = True
 
+    def _judged(self, entity: Entity, rule: Rule) -> int:
+        """The channel that a rule judges; -1: it has none."""
+        number = self.channels.get((entity.exercise, entity.device, rule.point)) if rule.point is not None else None
+        return -1 if number is None else number
+
     def _lay(self, number: int, entity: int, rule: Rule, fitting: Fitting | None, known: Slot | None) -> None:
         """Give a slot a line of its kind; it stays where another threshold does not change what the kind remembers."""
         before = int(self.store[number])
@@ -196,11 +212,12 @@ class Table:
             self.stores[before].release(int(self.line[number]))
             self.store[number] = -1
         if fitting is not None:
-            store = self._store(rule.kind)
+            store = self.kind_store(rule.kind)
             self.store[number] = store.number
             self.line[number] = store.admit(number, entity, rule, fitting)
 
-    def _store(self, kind: str) -> KindStore:
+    def kind_store(self, kind: str) -> KindStore:
+        """The lines of a kind."""
         for store in self.stores:
             if store.name == kind:
                 return store
@@ -218,7 +235,7 @@ class Table:
                 keys.append(quality_key(entity.exercise, entity.device, point))
         return keys
 
-    def _prepare(self, rule: Rule, parameters: Mapping[str, float]) -> "_Ready":
+    def prepare(self, rule: Rule, parameters: Mapping[str, float]) -> Ready:
         """A rule in arrays; devices of one model share their rules, so this is done once for all of them."""
         parameter: Any = parameters.get(rule.reference) if rule.reference else None
         key = (id(rule), tuple(sorted(parameters.items())) if rule.inputs else parameter)
@@ -227,15 +244,15 @@ class Table:
             row = np.zeros(1, dtype=condition.SETTINGS)
             row["enter"] = row["exit"] = row["lowest"] = np.nan
             why = level.settings_row(rule, parameters, row[0]) if rule.levels else None
-            fitting = self._store(rule.kind).fit(rule, parameters) if rule.inputs else None
+            fitting = self.kind_store(rule.kind).fit(rule, parameters) if rule.inputs else None
             if fitting is not None:
                 parameter, why = (fitting.check, fitting.whole), fitting.why and f"rule {rule.id}: {fitting.why}"
             text = repr((rule, parameter)).encode()
-            ready = self._ready[key] = _Ready(
+            check, ranks = zlib.crc32(text), tuple(sorted(each.rank for each in (rule.levels or rule.after_s)))
+            ready = self._ready[key] = Ready(
                 rule=rule,
+                sort=Sort(rule, ranks, check, fitting.check if fitting is not None else 0),
                 kind=self.settings.admit(row[0], hashlib.blake2b(text, digest_size=16).digest()),
-                check=zlib.crc32(text),
-                ranks=tuple(sorted(each.rank for each in (rule.levels or rule.after_s))),
                 why=why,
                 fitting=fitting,
             )
@@ -245,6 +262,7 @@ class Table:
         """Forget prepared rules; call when a table has been taken."""
         self._ready.clear()
         self.settings.tidy()
+        self.slots.tidy()
 
     def keep_episode(self, number: int, old: Any) -> None:
         """Carry the episode (not the holds) of an old row into a blank one."""
@@ -257,41 +275,46 @@ class Table:
         self.touched[number] = True
 
     def channel(self, exercise: str | None, device: DeviceRules, point: str) -> int:
-        """The number of a point; a new one when it was never asked for."""
-        key = (exercise, device.device, point)
-        number = self.channels.get(key)
+        """The number of a point of a device that has an entity; a new one when it was never asked for."""
+        number = self.channels.get((exercise, device.device, point))
         if number is None:
-            number = self.channels[key] = len(self.channels)
-            self.low = _roomy(self.low, number + 1, np.nan)
-            self.high = _roomy(self.high, number + 1, np.nan)
-            self._measure(number, device, point)
+            number = self.channels.add((exercise, device.device, point))
+            self.range_of(np.array([number]), device, (point,))
             self.stale = True
         return number
 
-    def whose(self) -> list[tuple[str | None, str, str]]:
-        """Exercise, device and point by channel."""
-        return list(self.channels)
+    def number_points(self, entity: Entity, device: DeviceRules) -> None:
+        """Channels for all points of an entity."""
+        if not self.channels.has(entity.exercise, device.device):
+            self.channels.lay(entity.exercise, device.device, device.points)
+        numbers = np.array([self.channel(entity.exercise, device, point) for point in device.points], dtype=np.int64)
+        self.range_of(numbers, device, device.points)
+        self.entity_at[numbers] = entity.index
+
+    def range_of(self, numbers: npt.NDArray[np.int64], device: DeviceRules, points: Sequence[str]) -> None:
+        """Take the valid ranges of a device over to some channels of its points (a row a device, where many)."""
+        count = len(self.channels)
+        self.low, self.high = _roomy(self.low, count, np.nan), _roomy(self.high, count, np.nan)
+        self.entity_at = _roomy(self.entity_at, count, -1)
+        valid = [device.valid.get(point) or (np.nan, np.nan) for point in points]
+        self.low[numbers], self.high[numbers] = [low for low, _ in valid], [high for _, high in valid]
 
     def measure(self, device: DeviceRules) -> None:
         """Take the valid ranges of a device over to its channels."""
-        for exercise in self.lives.get(device.device, {}):
-            for point in device.points:
-                number = self.channels.get((exercise, device.device, point))
-                if number is not None:
-                    self._measure(number, device, point)
-
-    def _measure(self, number: int, device: DeviceRules, point: str) -> None:
-        self.low[number], self.high[number] = device.valid.get(point) or (np.nan, np.nan)
+        for entity in self.lives(device.device):
+            numbers = self.channels.numbers(entity.exercise, device.device, device.points)
+            points = [point for point, number in zip(device.points, numbers.tolist(), strict=True) if number >= 0]
+            self.range_of(numbers[numbers >= 0], device, points)
 
     def release(self, entity: Entity, rule_id: str) -> None:
         """Take a slot away."""
-        number = entity.slots.pop(rule_id)
+        number = entity.own_slots().pop(rule_id)
         self._let_go(number)
         if self.store[number] >= 0:
             self.stores[self.store[number]].release(int(self.line[number]))
             self.store[number] = -1
         self.kind[number] = -1
-        self.slots[number] = None
+        self.slots.clear(number)
         self.state.blank(number)
         self.touched[number] = self.calm.quiet[number] = False
         self.blind.pop((entity.device, rule_id), None)
@@ -305,29 +328,33 @@ class Table:
         for rule_id in list(entity.slots):
             self.release(entity, rule_id)
         del self.entities[(entity.exercise, entity.device)]
-        del self.lives[entity.device][entity.exercise]
+        if entity.exercise is not None:
+            del self.drilled[entity.device][entity.exercise]
+        self.dropped.add(entity.index)
         self.by_index[entity.index] = None
         self.touched_seen[entity.index] = False
         self.stale = True
         return keys
 
     def _allot(self) -> int:
-        if self._free:
-            number = self._free.pop()
-            self.saved[number] = _UNSAVED
-            return number
-        number = len(self.slots)
-        self.slots.append(None)
-        if number >= len(self.kind):
-            self.state.grow(number + 1)
-            self.kind = _roomy(self.kind, number + 1, -1)
-            self.ring = _roomy(self.ring, number + 1, -1)
-            self.store = _roomy(self.store, number + 1, -1)
-            self.line = _roomy(self.line, number + 1, -1)
-            self.touched = _roomy(self.touched, number + 1, False)
-            self.calm.quiet = _roomy(self.calm.quiet, number + 1, False)
-            self.saved = _roomy(self.saved, number + 1, _UNSAVED)
-        return number
+        return int(self.allot(1)[0])
+
+    def allot(self, count: int) -> npt.NDArray[np.int64]:
+        """So many slots; in a row, unless enough others are free."""
+        if len(self._free) >= count:
+            numbers = np.array([self._free.pop() for _ in range(count)], dtype=np.int64)
+            self.saved[numbers] = _UNSAVED
+            return numbers
+        first = self.slots.more(count)
+        end = first + count
+        if end > len(self.kind):
+            self.state.grow(end)
+            for name in ("kind", "ring", "store", "line", "channel_of"):
+                setattr(self, name, _roomy(getattr(self, name), end, -1))
+            self.touched = _roomy(self.touched, end, False)
+            self.calm.quiet = _roomy(self.calm.quiet, end, False)
+            self.saved = _roomy(self.saved, end, _UNSAVED)
+        return np.arange(first, end)
 
     def _let_go(self, number: int) -> None:
         """A slot's rule is no more: its entry of the settings, its ring."""
@@ -340,77 +367,30 @@ class Table:
         """Of a slot's rule."""
         return int(self.settings.cooldown_ms[self.kind[number]])
 
-    def alone(self, slot: npt.NDArray[np.int64]) -> bool:
-        """Whether no slot stands twice."""
-        self.scratch = _roomy(self.scratch, len(self.slots), 0)
-        return scan.alone(slot, self.scratch)
+    def alone(self, numbers: npt.NDArray[np.int64], count: int = 0) -> bool:
+        """Whether no slot (or other number below `count`) stands twice."""
+        self.scratch = _roomy(self.scratch, count or len(self.slots), 0)
+        return scan.alone(numbers, self.scratch)
 
     def reindex(self) -> None:
         """Rebuild what `step` and `tick` look up, if rows changed."""
-        if not self.stale:
-            return
-        self._aim()
-        self.aims.clear()
-        self.silent_slot = np.full(len(self.by_index), -1, dtype=np.int64)
-        events: list[int] = []
-        ends: dict[int, int] = {}
-        self.entity_of_slot = np.full(len(self.state), -1, dtype=np.int32)
-        self.after_ms = np.full((len(self.by_index), condition.LEVELS), NEVER, dtype=np.int64)
-        self.grace_ms = np.zeros(len(self.by_index), dtype=np.int64)
-        for number, slot in enumerate(self.slots):
-            if slot is None:
-                continue
-            self.entity_of_slot[number] = slot.entity
-            if slot.rule.kind == event.KIND:
-                events.append(number)
-                if slot.rule.options.ends_after_s is not None:
-                    ends[number] = round(slot.rule.options.ends_after_s * 1000)
-            if slot.rule.kind == "silence":
-                self.silent_slot[slot.entity] = number
-                self.after_ms[slot.entity] = NEVER
-                self.grace_ms[slot.entity] = round(slot.rule.grace_s * 1000)
-                for each, after in slot.rule.after_s.items():
-                    self.after_ms[slot.entity, each.rank - 1] = round(after * 1000)
-        self.event_slot = np.array(events, dtype=np.int64)
-        self.ends_ms = np.array([ends.get(number, NEVER) for number in events], dtype=np.int64)
-        watch: dict[str, list[int]] = {}
-        for (exercise, device), entity in self.entities.items():
-            watch.setdefault(exercise or self.devices[device].timeline, []).append(entity.index)
-        self.watch = {name: np.array(indices, dtype=np.int64) for name, indices in watch.items()}
-        wiring.link(self)
-        wiring.pair(self)
-        self.stale = False
-
-    def _aim(self) -> None:
-        """Which slots judge a channel, and whose it is."""
-        targets: list[list[int]] = [[] for _ in self.channels]
-        rare: list[tuple[int, int, int]] = []
-        self.entity_of = np.full(len(self.channels), -1, dtype=np.int64)
-        for (exercise, device, point), number in self.channels.items():
-            entity = self.entities.get((exercise, device))
-            if entity is None:
-                continue
-            self.entity_of[number] = entity.index
-            for slot_number in entity.slots.values():
-                slot = self.slots[slot_number]
-                if slot is None or slot.rule.point != point:
-                    continue
-                every_s = getattr(KINDS.get(slot.rule.kind), "EVERY_S", 0)
-                if every_s:
-                    rare.append((number, slot_number, every_s * 1000))
-                else:
-                    targets[number].append(slot_number)
-        self.rare = Rare(len(self.channels), rare) if rare else None
-        lengths = np.array([len(each) for each in targets], dtype=np.int64)
-        self.start = np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(lengths)))
-        self.number = lengths.astype(np.int32)
-        self.target = np.array([number for each in targets for number in each], dtype=np.int64)
+        if self.stale:
+            index.build(self)
+            self.stale = False
 
     def bytes(self) -> int:
         """Memory of all arrays."""
-        parts: list[Any] = [vars(self), vars(self.state), vars(self.state.late), vars(self.settings), vars(self.rings)]
+        parts: list[Any] = [
+            vars(self),
+            vars(self.state),
+            vars(self.state.late),
+            vars(self.state.holds),
+            vars(self.settings),
+            vars(self.rings),
+        ]
         memory = self.memory
-        parts += [vars(memory), memory.rows, memory.looks, memory.windows, memory.links, vars(memory.kinds)]
+        parts += [vars(self.slots), vars(memory), memory.rows, memory.looks, memory.windows, memory.links]
+        parts.append(vars(memory.kinds))
         arrays = [each for part in parts for each in part.values() if isinstance(each, np.ndarray)]
         kinds = sum(each.bytes() for each in self.stores) + (self.rare.bytes() if self.rare is not None else 0)
         return sum(each.nbytes for each in arrays) + self.calm.quiet.nbytes + kinds

@@ -10,10 +10,12 @@ from typing import NamedTuple
 import numpy as np
 
 from rules import common_mode, group, judgement, scan
+from rules.aim import Aim
 from rules.co_occurrence import NAMED
 from rules.condition import NEVER, Happening, Rows
 from rules.episode import Turn
 from rules.evidence import Told
+from rules.feeding import Feeding, all_still, find, name_values
 from rules.group import Asked, Shown
 from rules.members import Members
 from rules.scan import Bools, Floats, Ints, every, some
@@ -57,41 +59,38 @@ class Together:
         both: list[Happening | Relevel] = [*happenings, *relevels]
         return sorted(both, key=lambda each: each.row)
 
-    def gather(self, rows: Rows, ordered: Bools, told: Told) -> list[Happening]:
+    def gather(self, rows: Rows, ordered: Bools, told: Told, aimed: Aim) -> list[Happening]:
         """Judge the rules that rows of the batch are sources of.
 
         Args:
             rows: with their signals.
             ordered: which of them are of the first lane.
             told: what rule kinds said of them.
+            aimed: how they were found.
         """
         members = self.members
         if not len(members.feed_member):
             return []
-        count = members.feeds[rows.slot]
-        most = int(count.max())
-        if not most:
+        feeding = aimed.feeding
+        if not isinstance(feeding, Feeding) or feeding.members is not members.feeds:
+            feeding = aimed.feeding = find(self._table, members, rows)
+        link = feeding.link
+        if not len(link):
             return []
-        whole = most == 1 and bool(count.all())
-        if whole:
-            where, link = np.arange(len(count)), members.feed_start[rows.slot].astype(np.int64)
-        elif most == 1:
-            where = count.nonzero()[0]
-            link = members.feed_start[rows.slot[where]].astype(np.int64)
-        else:
-            where, nth = scan.spread(count.astype(np.int64))
-            link = members.feed_start[rows.slot[where]].astype(np.int64) + nth
-        signal = rows.signal if whole else rows.signal[where]
+        where, signal = feeding.where.numbers, feeding.where.of(rows.signal)
         if members.fields:
-            signal = self._values(rows, where, signal, members.feed_field[link], told)
-        shows = signal >= members.feed_at[link]
+            name_values(members, rows, feeding, signal, told)
+        shows = signal >= feeding.at
+        if not some(shows):
+            quick = feeding.drives
+            if not len(quick.link) or all_still(self._table, members, rows, quick, ordered, signal[quick.of]):
+                return []
         keep = shows | members.feed_drives[link]
         if not every(keep):
-            whole = False
             where, link, signal, shows = where[keep], link[keep], signal[keep], shows[keep]
         if not len(where):
             return []
-        stirring = self._pass_by(rows, None if whole else where, link, ordered, signal, shows)
+        stirring = self._pass_by(rows, where, link, ordered, signal, shows)
         if not len(stirring):
             return []
         where, link, signal, shows = where[stirring], link[stirring], signal[stirring], shows[stirring]
@@ -108,25 +107,6 @@ class Together:
         )
         return self._judge(rows, member[at], shows[at], source[at])
 
-    def _values(self, rows: Rows, where: Ints, signal: Floats, field: Ints, told: Told) -> Floats:
-        """The signal of each link, or the number of the evidence that it names."""
-        signal = signal.copy()
-        for number, name in enumerate(self.members.fields):
-            named = np.flatnonzero(field == number)
-            signal[named] = np.nan
-            for row, slot, said in told.parts:
-                value = said.evidence.get(name)
-                if value is None or not len(named) or not len(row):
-                    continue
-                store = self._table.store
-                said_at = np.flatnonzero(store[rows.slot] == store[slot[0]])
-                said_at = said_at[~self._table.stores[store[slot[0]]].blind[self._table.line[rows.slot[said_at]]]]
-                known = np.full(len(rows.slot), np.nan)
-                known[said_at] = value
-                found = known[where[named]]
-                signal[named] = np.where(np.isnan(found), signal[named], found)
-        return np.asarray(signal)
-
     def _barred(self, slot: Ints, ts: Ints) -> Bools:
         settings, kind = self._table.settings, self._table.kind[slot]
         barred = settings.scheduled[kind]
@@ -134,15 +114,11 @@ class Together:
             barred = barred & ~inside(ts, settings, kind.astype(np.int64))
         return np.asarray(barred)
 
-    def _pass_by(
-        self, rows: Rows, where: Ints | None, link: Ints, ordered: Bools, signal: Floats, shows: Bools
-    ) -> Ints:
+    def _pass_by(self, rows: Rows, where: Ints, link: Ints, ordered: Bools, signal: Floats, shows: Bools) -> Ints:
         """Of rules that lie still only the newest times move; the lines of all others."""
         table, members, state = self._table, self.members, self._table.state
         slot, member = members.feed_slot[link], members.feed_member[link]
-        ts, bad = rows.ts, rows.bad
-        if where is not None:
-            ts, bad, ordered = ts[where], bad[where], ordered[where]
+        ts, bad, ordered = rows.ts[where], rows.bad[where], ordered[where]
         table.touched[slot] = True
         still = table.calm.quiet[slot] & ordered
         still &= ts >= state.newest[slot]
@@ -179,11 +155,11 @@ class Together:
         signal = np.where(known | shows, number, np.where(np.isnan(rows.signal), np.nan, 0.0))
         rows = rows._replace(signal=signal)
         alone = table.alone(rows.slot)
-        ordered = judgement.lanes(rows, table.state, alone=alone)
+        ordered = judgement.lanes(rows, table.state, table.state.newest[rows.slot], alone=alone)
         happenings = judgement.judge(rows, ordered, table.state, table.settings, table.calm, alone=alone)
         if happenings:
             self._name(rows, shows, source, shown, happenings)
-        group.learn(members.last, shown)
+        members.moved |= group.learn(members.last, shown)
         return happenings
 
     def _name(self, rows: Rows, shows: Bools, source: Ints, shown: Shown, happenings: list[Happening]) -> None:
@@ -253,7 +229,8 @@ class Together:
             everywhere = np.ones(len(looked), dtype=np.bool_)
             number = self._present(shown, member[looked], rows.row[at[looked]], onset, everywhere) + ~known
             found = self._look(rows.only(at[looked]), ordered[at[looked]], member[looked], number, happened)
-        group.learn(members.last, shown)
+        members.moved |= group.learn(members.last, shown)
+        members.moved |= some(taught)
         np.maximum.at(members.run, member[taught], rows.ts[at[taught]])
         return found
 
@@ -343,6 +320,7 @@ class Together:
         after = common_mode.told(turn.rank, common=is_common)
         members.common[member] = is_common and turn.rank > 0
         members.told[member] = after
+        members.moved = True
         evidence: Evidence = {"common_mode": float(count)} if is_common and turn.rank else {}
         if after == before:
             return None, evidence
@@ -356,7 +334,7 @@ class Together:
         before = int(self.members.told[member])
         if not rank or each.present < self.members.need[member]:
             return None, {}  # what was common once stays so while it is on
-        self.members.common[member] = True
+        self.members.common[member] = self.members.moved = True
         after = common_mode.told(rank, common=True)
         if after == before:
             return None, {}

@@ -8,7 +8,8 @@ import numpy as np
 from rules import condition, event, schedule, silence
 from rules.condition import NEVER, Happening
 from rules.scan import Bools, Ints, some
-from rules.table import Slot, Table
+from rules.slots import Slot
+from rules.table import Table
 
 Evidence = dict[str, float | str | None]
 
@@ -83,6 +84,10 @@ class Watch:
         met = (state.bits & (condition.HELD | condition.MET)) == (condition.HELD | condition.MET)
         return np.asarray((met & cooled).T)
 
+    def _by_device(self, slots: Ints) -> Ints:
+        """In the order of the devices, then of their rules."""
+        return slots[np.argsort(self._table.entity_of_slot[slots], kind="stable")]
+
     def _may_enter(self, kind: int, at: int) -> bool:
         settings = self._table.settings
         if not settings.scheduled[kind]:
@@ -96,7 +101,7 @@ class Watch:
         watched[entities] = True
         pending = ((table.state.bits & (condition.HELD | condition.MET)) == condition.HELD).T
         pending |= self._cooling()
-        for number in np.flatnonzero(pending.any(axis=1) & watched[table.entity_of_slot]).tolist():
+        for number in self._by_device(np.flatnonzero(pending.any(axis=1) & watched[table.entity_of_slot])).tolist():
             slot = table.slots[number]
             if slot is None:
                 continue
@@ -183,7 +188,8 @@ class Watch:
             return
         clear_ms = table.settings.clear_ms[table.kind[slots]]
         at = event.ends(table.state, slots, clear_ms, ends_ms)
-        for where in np.flatnonzero(at <= now).tolist():
+        over = np.flatnonzero(at <= now)
+        for where in over[np.argsort(table.entity_of_slot[slots[over]], kind="stable")].tolist():
             number = int(slots[where])
             slot = table.slots[number]
             if slot is None:

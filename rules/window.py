@@ -13,9 +13,11 @@ import numpy.typing as npt
 from rules import scan
 from rules.condition import NEVER
 from rules.link import Witnesses
-from rules.memory import BUCKETS, Memory, Windowed
+from rules.memory import BUCKETS, Memory
+from rules.pick import Pick
 from rules.quality import Bits, Check
-from rules.scan import Bools, Floats, Ints, every
+from rules.scan import Floats, Ints, some
+from rules.tested import Windowed
 from wire.quality import Quality
 
 Singles = npt.NDArray[np.float32]
@@ -24,13 +26,14 @@ Singles = npt.NDArray[np.float32]
 class Valued(Protocol):
     """What the windows need of a batch."""
 
-    at: Ints
     ts: Ints
     value: Floats
     flag: npt.NDArray[np.uint8]
     bits: Bits
-    alone: bool
-    windowed: Windowed | None
+
+    @property
+    def alone(self) -> bool:
+        """No row of the memory stands twice."""
 
 
 class _Stretches(NamedTuple):
@@ -48,49 +51,26 @@ class _Stretches(NamedTuple):
     last: Ints  # the rows from which each window goes on
 
 
-def look_back(batch: Valued, memory: Memory, told: Witnesses | None, sound: Bools | None = None) -> None:
-    """Judge all rows that have a window (and are `sound`), and move the windows on."""
-    if not len(memory.buckets):
-        return
-    has = batch.windowed if sound is None else None
+def look_back(batch: Valued, has: Windowed | None, memory: Memory, told: Witnesses | None) -> None:
+    """Judge the rows that have a window, and move the windows on."""
     if has is None:
-        has = windowed(batch.at, memory, sound)
-    index, window, kind = has.index, has.window, has.kind
-    if not len(window):
         return
-    carried = memory.windows["bucket"][window]
-    bucket = _buckets(batch.ts[index], carried, has.part)
-    value = batch.value[index].astype(np.float32)
-    stretches = _stretches(window, carried, bucket, value, memory, alone=batch.alone)
-    narrow = stretches.high - stretches.low < has.least
+    index, window, asked, kind = has.index, has.window, has.asked, has.asked.kind
+    ts, value = (batch.ts, batch.value) if index is None else (index.of(batch.ts), index.of(batch.value))
+    carried = window.of(memory.windows["bucket"])
+    bucket = _buckets(ts, carried, asked.part)
+    stretches = _stretches(window, carried, bucket, value.astype(np.float32), memory, alone=batch.alone)
+    narrow = stretches.high - stretches.low < asked.least
     if told is not None:
-        narrow &= has.alone | (told.stirred[index] != NEVER)
+        narrow &= asked.alone | ((told.stirred if index is None else index.of(told.stirred)) != NEVER)
     else:
-        narrow &= has.alone  # a dry road without a witness is not looked at twice
-    few = narrow.nonzero()[0]
-    if len(few):
-        rows = few if isinstance(index, slice) else index[few]
+        narrow &= asked.alone  # a dry road without a witness is not looked at twice
+    if some(narrow):
+        few = narrow.nonzero()[0]
+        rows = few if index is None else index.numbers[few]
         _judge(batch, rows, few, stretches, kind if len(kind) == 1 else kind[few], memory, told)
     if len(stretches.last):
         _move_on(stretches, memory)
-
-
-def windowed(at: Ints, memory: Memory, sound: Bools | None) -> Windowed:
-    """The rows of a batch that have a window (and are `sound`)."""
-    window = memory.window[at].astype(np.int64)
-    has = window >= 0
-    if sound is not None:
-        has &= sound
-    index: Ints | slice = slice(None)
-    if not every(has):
-        index = has.nonzero()[0]
-    kinds, kind = memory.kinds, memory.kind[at[index]].astype(np.int64)
-    if len(kind) and every(kind == kind[0]):
-        kind = kind[:1]
-    band, least = kinds.value("flat_band")[kind], kinds.value("attenuated")[kind]
-    alone = ~np.isnan(band) & (kinds.value("flat_witnessed")[kind] == 0)
-    alone |= ~np.isnan(least) & (kinds.value("attenuated_witnessed")[kind] == 0)
-    return Windowed(index, window[index], kind, kinds.spans[0, kind], np.fmax(band, least), alone)
 
 
 def _buckets(ts: Ints, carried: Ints, part: Ints) -> Ints:
@@ -104,9 +84,9 @@ def _buckets(ts: Ints, carried: Ints, part: Ints) -> Ints:
     return bucket
 
 
-def _stretches(window: Ints, carried: Ints, bucket: Ints, value: Singles, memory: Memory, *, alone: bool) -> _Stretches:
+def _stretches(pick: Pick, carried: Ints, bucket: Ints, value: Singles, memory: Memory, *, alone: bool) -> _Stretches:
     same = carried == bucket
-    low, high = memory.windows["low"][window], memory.windows["high"][window]
+    window, low, high = pick.numbers, pick.of(memory.windows["low"]), pick.of(memory.windows["high"])
     none = np.zeros(0, dtype=np.int64)
     if alone:
         moved = (~same | (value < low) | (value > high)).nonzero()[0]

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import signal
+import tomllib
 from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
@@ -44,6 +45,10 @@ def run(
     demo_timeline: Annotated[str, typer.Option(help="Timeline of a demonstration; the screens say so.")] = "",
     trusted_proxy: Annotated[str, typer.Option(help="Address of a reverse proxy whose headers count.")] = "127.0.0.1",
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+    config: Annotated[
+        Path | None,
+        typer.Option(envvar="SHOUWANG_CLOUD_CONFIG", show_envvar=True, help="Further settings, TOML (docs/cloud.md)."),
+    ] = None,
 ) -> None:
     """Run the service until SIGTERM or SIGINT: every role in this one process.
 
@@ -67,6 +72,7 @@ def run(
         port=int(port),
         secure_cookies=secure_cookies,
         demo_timeline=demo_timeline or None,
+        **_read_config(config),
     )
     logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
@@ -126,21 +132,31 @@ def seed(
 
 
 async def _seed(settings: "Settings") -> int:
+    from cloud.handoffs import seed as site_access
+    from cloud.households import seed as households
     from cloud.people import passwords
     from cloud.people import service as people
     from cloud.registry import seed as demo
     from cloud.secret_files import write_secret
     from cloud.services import wall_clock
+    from cloud.whistles import seed as departments
 
     now = wall_clock()
     accounts_file = settings.secrets_dir / "accounts.json"
     token_file = settings.secrets_dir / f"edge-{demo.EDGE_ID}.token"
     async with _database(settings) as db, db.transaction() as session:
         opened = await demo.demo(session, now=now, password=lambda _username: passwords.generate())
+        called = await departments.demo(session, now=now, password=lambda _username: passwords.generate())
+        await households.demo(session, now=now)
+        await site_access.demo(session, now=now)
         known = json.loads(accounts_file.read_text(encoding="utf-8")) if accounts_file.exists() else []
         fresh = [
             {"username": one.username, "password": password, "name": one.name, "roles": [str(r) for r in one.roles]}
             for one, password in opened
+        ]
+        fresh += [
+            {"username": one.username, "password": password, "name": one.name, "roles": [str(r) for r in one.roles]}
+            for one, password in called
         ]
         names = {account["username"] for account in fresh}
         accounts = [account for account in known if account["username"] not in names] + fresh
@@ -149,7 +165,7 @@ async def _seed(settings: "Settings") -> int:
         if not token_file.exists():
             await people.revoke_edge_tokens(session, demo.EDGE_ID, now=now)
             write_secret(token_file, await people.issue_edge_token(session, demo.EDGE_ID, now=now) + "\n")
-    return len(opened)
+    return len(fresh)
 
 
 @app.command("verify-audit")
@@ -304,6 +320,22 @@ def _guarded(work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(work)
     except Problem as problem:
         _refuse(problem.detail)
+
+
+ON_THE_COMMAND_LINE = frozenset({"data_dir", "database_url", "host", "port", "secure_cookies", "demo_timeline"})
+
+
+def _read_config(path: Path | None) -> dict[str, Any]:
+    """Settings of a TOML file. What the command line says is said there alone."""
+    if path is None:
+        return {}
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        _refuse(f"--config {path}: {error}")
+    if twice := sorted(found.keys() & ON_THE_COMMAND_LINE):
+        _refuse(f"--config {path}: {', '.join(twice)}: say it by the option of `shouwang cloud run`.")
+    return found
 
 
 def _settings(data_dir: Path, database_url: str, **more: Any) -> "Settings":

@@ -15,9 +15,14 @@ FLOOR = {"wire": 1, "rules": 2, "device_profiles": 2, "edge": 3, "cloud": 3, "si
 # From the roof of the cloud down (docs/decisions/0004): a domain imports those below it, never one beside or above.
 CLOUD_FLOORS = [
     {"app"},
+    {"heartbeat"},
     {"intake"},
     {"drills"},
+    {"whistles"},
+    {"handoffs"},
+    {"calls"},
     {"desk"},
+    {"households"},
     {"dispatch"},
     {"incidents"},
     {"modes"},
@@ -32,7 +37,7 @@ CLOUD_FLOORS = [
     {"feed"},
     {"people"},
     {"timers"},
-    {"database", "settings", "problems", "services", "limits", "secret_files"},
+    {"database", "settings", "problems", "services", "limits", "secret_files", "idempotency", "retrying"},
 ]
 GROUND = CLOUD_FLOORS[-1]
 CLOUD_FLOOR = {name: len(CLOUD_FLOORS) - index for index, names in enumerate(CLOUD_FLOORS) for name in names}

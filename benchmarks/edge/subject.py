@@ -120,9 +120,11 @@ async def receive(notes: Notes, port: str, stop: asyncio.Event) -> None:
 
 
 async def agent(notes: Notes, config: str, stop: asyncio.Event) -> None:
+    from edge import thrift
     from edge.agent import Agent, spare_collector
     from edge.settings import load
 
+    thrift.begin()
     subject = Agent(load(Path(config)))
     _watch_commits(subject.batcher, notes)
     if subject.uplink is not None:

@@ -32,7 +32,7 @@ VALUES = {"water": 1, "smoke": 6}
 assert set(PROFILES) == set(VALUES) == set(KINDS)
 PATIENT = {"silence": {"levels": {"IV": {"after_s": 3600}}}}
 """The generator's pace is not the devices' cadence, and a subject that waits for its turn hears nobody."""
-PATIENCE_S = 600.0
+PATIENCE_S = 300.0
 """For the first readings of very many devices."""
 ZONE = 50
 """Devices in a zone."""
@@ -95,25 +95,35 @@ class Subject:
         self.broker = Mosquitto(folder / "broker")
         self.started_s = 0.0
         self.started_cpu_s = 0.0
+        self._where = ""
         self._processes: list[subprocess.Popen[bytes]] = []
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> "Subject":
+        """It and its broker; returns when it is connected."""
         self.broker.start()
-        where = str(self.broker.port)
-        if self.kind in {"agent", "alone"}:
-            where = str(self._settings())
+        self._where = str(self._settings()) if self.kind in {"agent", "alone"} else str(self.broker.port)
+        self._begin()
+        return self
+
+    def restart(self) -> None:
+        """The subject alone, from what it kept."""
+        end([self._process])
+        self._begin()
+
+    def _begin(self) -> None:
         (self.folder / "ready").unlink(missing_ok=True)
         before = time.time()
-        self._process = self._run("benchmarks.edge.subject", self.kind.replace("alone", "agent"), self.folder, where)
-        limit = time.monotonic() + 120 + self.devices / 200
+        self._process = self._run(
+            "benchmarks.edge.subject", self.kind.replace("alone", "agent"), self.folder, self._where
+        )
+        limit = time.monotonic() + 60 + self.devices / 1000
         while not (self.folder / "ready").exists() or not (self.folder / "ready").read_text():
             if self._process.poll() is not None or time.monotonic() > limit:
                 raise RuntimeError(f"{self.kind} does not start:\n{(self.folder / 'log').read_text()[-4000:]}")
             time.sleep(0.01)
         self.started_s = float((self.folder / "ready").read_text()) - before
         self.started_cpu_s = cpu_s(self.pid)
-        return self
 
     def _settings(self) -> Path:
         data = self.folder / "data"

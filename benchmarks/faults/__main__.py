@@ -98,7 +98,7 @@ def _work(options: argparse.Namespace) -> None:
             broker = options.broker or BROKERS[(turn + index) % 2]
             if broker == "mosquitto" and MOSQUITTO is None:
                 broker = "embedded"
-            world = _world(worlds, options.database or DATABASES[(turn + index // 2) % 2], folder, clock)
+            world = _world(worlds, options.database or DATABASES[(turn // 2 + index // 2) % 2], folder, clock)
             result = do(lambda: Run(world, seed, kind, broker, folder / f"run-{seed}"))  # noqa: B023  called at once
             with options.out.open("ab") as out:
                 out.write(msgspec.json.encode(result) + b"\n")

@@ -33,7 +33,8 @@ class Told:
     level: str | None
     late: bool
     replayed: bool
-    age_s: float
+    age_s: float  # since the edge stamped it, by the edge's clock
+    measured_s: float  # since the device measured what decided, by the device's clock
     incident: str
 
 
@@ -78,7 +79,8 @@ async def read(session: AsyncSession, edge: str) -> Found:
         told.append(
             Told(
                 alarm.device, alarm.rule, row.episode, row.revision, str(row.verb), row.body["facts"]["level"],
-                row.late, row.body["replayed"], (row.received_at - row.recorded_at).total_seconds(), alarm.incident_id,
+                row.late, row.body["replayed"], (row.received_at - row.recorded_at).total_seconds(),
+                (row.received_at - datetime.fromisoformat(row.body["changed_at"])).total_seconds(), alarm.incident_id,
             )
         )  # fmt: skip
     incidents = {row.incident_id for row in alarms}
@@ -137,7 +139,7 @@ def compare(wanted: Sequence[Episode], found: Found, *, within_ms: int = 0, trus
         wanted: the oracle's.
         found: the cloud's.
         within_ms: by how much an opening may move where the broker may bring readings out of order; 0: not at all.
-        trusted_times: False where the edge's own clock was wrong: ages by its stamps mean nothing, all of it is fresh.
+        trusted_times: False where the edge's own clock was wrong: ages by its stamps mean nothing, the devices' count.
     """
     verdict = Verdict(wanted=len(wanted))
     by_device: dict[tuple[str, str], tuple[list[Episode], list[Episode]]] = defaultdict(lambda: ([], []))
@@ -180,7 +182,8 @@ def _dispatch(found: Found, verdict: Verdict, *, trusted_times: bool) -> None:
         old = all(each.replayed or (trusted_times and each.age_s > STALE_S) for each in some)
         if old and sent:
             verdict.stale.append(f"{incident}: {sent[0][0]}, its youngest alert was {youngest:.0f} s old")
-        fresh = [each for each in some if (each.age_s < FRESH_S or not trusted_times) and each.level in {"I", "II"}]
+        age = {each: each.age_s if trusted_times else each.measured_s for each in some}
+        fresh = [each for each in some if age[each] < FRESH_S and each.level in {"I", "II"}]
         if fresh and incident in found.history:
             verdict.unsent.append(
                 f"{incident}: {fresh[0].device} {fresh[0].level}, {fresh[0].age_s:.0f} s old, late={fresh[0].late}"

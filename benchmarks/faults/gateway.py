@@ -7,14 +7,13 @@ import random
 import signal
 import subprocess
 import sys
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from benchmarks.faults.clock import Clock
+from benchmarks.faults.kernel import Veth, get
 from benchmarks.faults.proxy import Link
 from benchmarks.faults.servers import Mosquitto, end_process, free_port, wait_for
 from benchmarks.faults.world import PATIENCE_S, ROOT, World
@@ -32,12 +31,16 @@ class Gateway:
         folder: of everything it writes.
         broker: one of `BROKERS`.
         chance: of this run.
+        net: a network of the kernel's between it and all others; None: it shares ours.
         save_each: Mosquitto saves at each change, so that a kill costs it nothing.
     """
 
     def __init__(
-        self, world: World, name: str, token: str, folder: Path, broker: str, chance: random.Random, *, save_each: bool
-    ) -> None:
+        self, world: World, name: str, token: str, folder: Path, broker: str, chance: random.Random, *, save_each: bool,
+        net: Veth | None = None,
+    ) -> None:  # fmt: skip
+        self.net = net
+        host = net.host if net is not None else "127.0.0.1"
         self.world = world
         self.name = name
         self.folder = folder
@@ -46,22 +49,22 @@ class Gateway:
         self.steps = Clock(folder / "steps")
         self.process: subprocess.Popen[bytes] | None = None
         self.starts = 0
-        self.to_cloud: Link = world.link(world.port, chance)
+        self.to_cloud: Link = world.link(world.port, chance, host)
         self.mosquitto = Mosquitto(folder / "mosquitto", autosave=save_each) if broker == "mosquitto" else None
         self.broker_port = self.mosquitto.port if self.mosquitto else free_port()
-        self.to_broker: Link = world.link(self.broker_port, chance)  # the agent's, to a broker elsewhere
+        self.to_broker: Link = world.link(self.broker_port, chance, host)  # the agent's, to a broker elsewhere
         self.devices: Link = world.link(self.broker_port, chance)
         self.preload = ""
         self.data.mkdir(parents=True, exist_ok=True)
         (folder / "token").write_text(token)
         where = (
-            f'mode = "external"\nurl = "mqtt://127.0.0.1:{self.to_broker.port}"'
+            f'mode = "external"\nurl = "mqtt://{host}:{self.to_broker.port}"'
             if self.mosquitto
             else f'mode = "embedded"\nport = {self.broker_port}'
         )
         (folder / "edge.toml").write_text(
             f'[edge]\nid = "{name}"\ndata_dir = "{self.data}"\n\n[broker]\n{where}\n\n'
-            f'[cloud]\nurl = "http://127.0.0.1:{self.to_cloud.port}"\ntoken_file = "{folder}/token"\n'
+            f'[cloud]\nurl = "http://{host}:{self.to_cloud.port}"\ntoken_file = "{folder}/token"\n'
             'timeout_s = 3.0\nretry_first_s = 0.2\nretry_most_s = 1.0\n\n[status]\nlisten = "127.0.0.1:0"\n'
         )
 
@@ -77,7 +80,8 @@ class Gateway:
         self.starts += 1
         with (self.folder / "edge.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "benchmarks.faults.clocked", str(self.world.clock.path), str(self.steps.path),
+                [*(self.net.prefix if self.net is not None else ()),
+                 sys.executable, "-m", "benchmarks.faults.clocked", str(self.world.clock.path), str(self.steps.path),
                  "--", "edge", "run", "--config", str(self.folder / "edge.toml")],
                 cwd=ROOT, stdout=log, stderr=log, env={**os.environ, "PYTHONUNBUFFERED": "1"},
             )  # fmt: skip
@@ -103,8 +107,8 @@ class Gateway:
         """`/status`; without an answer: not connected."""
         try:
             run = json.loads((self.data / "run" / "edge.json").read_text())
-            with urllib.request.urlopen(run["status_url"] + "/status", timeout=10) as answer:
-                return dict(json.loads(answer.read()))
+            fetch = self.net.fetch if self.net is not None else get
+            return dict(json.loads(fetch(run["status_url"] + "/status", 10)))
         except (OSError, ValueError):
             return {"broker": {"connected": False}, "devices": 0, "journal": {"events": {"alarm": 1, "state": 1}}}
 
@@ -140,6 +144,8 @@ class Gateway:
     def end(self) -> None:
         """Leave nothing behind."""
         with contextlib.ExitStack() as steps:
+            if self.net is not None:
+                steps.callback(self.net.end)
             for link in (self.to_cloud, self.to_broker, self.devices):
                 steps.callback(link.close)
             if self.mosquitto is not None:

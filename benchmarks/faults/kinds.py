@@ -31,6 +31,7 @@ class Kind:
             at a kill, as `docs/reliability.md` says).
         disk_mb: the edge's data lies on a file system of this size.
         own_clock: the edge's own clock is wrong in it.
+        by_kernel: done by the kernel (`kernel.py`) where that is possible and the broker stands elsewhere.
     """
 
     does: str
@@ -43,6 +44,7 @@ class Kind:
     power: bool = False
     disk_mb: int = 0
     own_clock: bool = False
+    by_kernel: bool = False
     brokers: tuple[str, ...] = ("embedded", "mosquitto")
     order: str = "plain"  # how devices send: plain, disorder, poison
     first: Callable[["Run"], None] | None = None  # done before the load begins
@@ -114,14 +116,27 @@ def _links(run: "Run") -> list[Link]:
 
 
 def network_cut(run: "Run") -> None:
-    """Every link cut in turn: connections reset and refused."""
+    """Every link cut in turn: connections reset and refused; by the kernel: the cable out and in again."""
+    if (net := run.gateway.net) is not None:
+        for share in _moments(run, 3):
+            run.publisher.wait_for(share)
+            net.cut()
+            _pause(run, 1.2)
+            net.restore()
+        return
     for share, link in zip(_moments(run, 3), run.chance.sample(_links(run) * 2, 3), strict=True):
         run.publisher.wait_for(share)
         _bad_network(link, Mode.CUT, run.chance.uniform(0.3, 1.2))
 
 
 def network_slow(run: "Run") -> None:
-    """Delay and loss on all links at once."""
+    """Delay and loss on all links at once; by the kernel: a narrow line with a short queue."""
+    if (net := run.gateway.net) is not None:
+        run.publisher.wait_for(run.chance.uniform(0.05, 0.3))
+        net.narrow(run.chance.choice((64, 128, 256)), run.chance.choice((4000, 8000)))
+        run.publisher.wait_for(run.chance.uniform(0.7, 1.0))
+        net.restore()
+        return
     run.publisher.wait_for(run.chance.uniform(0.05, 0.3))
     for link in _links(run):
         link.delay_s = run.chance.uniform(0.1, 0.5)
@@ -134,6 +149,11 @@ def network_slow(run: "Run") -> None:
 def network_half_open(run: "Run") -> None:
     """A hole: connections stay open and nothing passes, on one link or on all."""
     run.publisher.wait_for(run.chance.uniform(0.1, 0.6))
+    if (net := run.gateway.net) is not None:
+        net.cut()
+        time.sleep(run.chance.uniform(1.0, 6.0))
+        net.restore()
+        return
     links = run.chance.sample(_links(run), run.chance.randint(1, len(_links(run))))
     for link in links:
         link.set(Mode.HOLE)
@@ -144,6 +164,13 @@ def network_half_open(run: "Run") -> None:
 
 def answers_lost(run: "Run") -> None:
     """What is sent arrives, no answer comes back: whoever sent it must send it again."""
+    if (net := run.gateway.net) is not None:
+        for share in _moments(run, 2):
+            run.publisher.wait_for(share)
+            net.deafen()
+            time.sleep(run.chance.uniform(0.5, 4.0))
+            net.restore()
+        return
     for share in _moments(run, 2):
         run.publisher.wait_for(share)
         link = run.chance.choice([run.gateway.to_cloud, run.gateway.to_cloud, run.gateway.devices])
@@ -176,11 +203,24 @@ def disk_read_only(run: "Run") -> None:
     run.revive()
 
 
-def clock_step(run: "Run") -> None:
-    """The gateway's clock is set: an hour on, an hour back, to 1970 – and is right again later, or at a restart."""
+def clock_ahead(run: "Run") -> None:
+    """The gateway's clock is set an hour on."""
+    _clock_step(run, HOUR_S)
+
+
+def clock_behind(run: "Run") -> None:
+    """The gateway's clock is set an hour back."""
+    _clock_step(run, -HOUR_S)
+
+
+def clock_1970(run: "Run") -> None:
+    """The gateway's clock begins anew."""
+    _clock_step(run, -run.world.clock.now_ms() / 1000)
+
+
+def _clock_step(run: "Run", by: float) -> None:
+    """The clock is set, at once or while the agent is down, and is right again later."""
     run.publisher.wait_for(run.chance.uniform(0.1, 0.5))
-    now_s = run.world.clock.now_ms() / 1000
-    run.note, by = run.chance.choice((("+1 h", HOUR_S), ("-1 h", -HOUR_S), ("1970", -now_s)))
     if run.chance.random() < 0.4:  # a gateway without a battery starts so
         run.gateway.kill()
         run.gateway.steps.step(by)
@@ -220,14 +260,15 @@ KINDS: dict[str, Kind] = {
     "kill_cloud": Kind("kill -9 of the cloud", kill_cloud),
     "kill_everything": Kind("kill -9 of agent, broker and cloud at one moment", kill_everything, reorders=True,
                             power=True),
-    "network_cut": Kind("links cut: reset and refused", network_cut, reorders=True),
-    "network_slow": Kind("delay and loss on all links", network_slow, reorders=True),
-    "network_half_open": Kind("half-open connections", network_half_open, reorders=True),
-    "answers_lost": Kind("answers of cloud or broker lost", answers_lost, reorders=True),
+    "network_cut": Kind("links cut", network_cut, reorders=True, by_kernel=True),
+    "network_slow": Kind("delay and loss on all links", network_slow, reorders=True, by_kernel=True),
+    "network_half_open": Kind("half-open connections", network_half_open, reorders=True, by_kernel=True),
+    "answers_lost": Kind("answers of cloud or broker lost", answers_lost, reorders=True, by_kernel=True),
     "disk_full": Kind("disk full, journal and broker", disk_full, disk_mb=24, reorders=True),
     "disk_read_only": Kind("disk read-only at a start", disk_read_only, disk_mb=24, brokers=("mosquitto",)),
-    "clock_step": Kind("the gateway's clock set +1 h, -1 h, to 1970 and back", clock_step, own_clock=True,
-                       reorders=True),
+    "clock_ahead": Kind("the gateway's clock set +1 h, and back", clock_ahead, own_clock=True, reorders=True),
+    "clock_behind": Kind("the gateway's clock set -1 h, and back", clock_behind, own_clock=True, reorders=True),
+    "clock_1970": Kind("the gateway's clock set to 1970, and back", clock_1970, own_clock=True, reorders=True),
     "disorder": Kind("duplicates, wrong order, late bursts", nothing, order="disorder"),
     "poison": Kind("one message in ten is poison", nothing, order="poison"),
     "reconnect_storm": Kind("5,000 devices reconnect at once", reconnect_storm, reorders=True),

@@ -35,9 +35,9 @@ class Network:
         self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self._thread.start()
 
-    def link(self, to_port: int, chance: random.Random) -> "Link":
-        """A link to a port of this machine."""
-        link = Link(to_port, chance, self.loop)
+    def link(self, to_port: int, chance: random.Random, host: str = "127.0.0.1") -> "Link":
+        """A link to a port of this machine, that listens on one of its addresses."""
+        link = Link(to_port, chance, self.loop, host)
         asyncio.run_coroutine_threadsafe(link.open(), self.loop).result(10)
         return link
 
@@ -51,8 +51,9 @@ class Network:
 class Link:
     """Listens on a port of its own and passes on to another. Use `Network.link`."""
 
-    def __init__(self, to_port: int, chance: random.Random, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, to_port: int, chance: random.Random, loop: asyncio.AbstractEventLoop, host: str) -> None:
         self.to_port = to_port
+        self.host = host
         self.port = 0
         self.mode = Mode.FINE
         self.delay_s = 0.2
@@ -67,7 +68,7 @@ class Link:
 
     async def open(self) -> None:
         """Listen."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._serve, self.host, 0)
         self.port = self._server.sockets[0].getsockname()[1]
 
     def set(self, mode: Mode) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from benchmarks.faults import check, disk, load, storm
+from benchmarks.faults import check, disk, kernel, load, storm
 from benchmarks.faults.gateway import BROKERS, Gateway
 from benchmarks.faults.kinds import KINDS, Kind
 from benchmarks.faults.load import Reading
@@ -78,6 +78,7 @@ class Run:
         self.storm_devices = storm_devices
         self.storm: storm.Storm | None = None
         self.note = ""
+        self.net: kernel.Veth | None = None
         seconds = self.kind.seconds / (2 if brief else 1)
         self.poison = brief or self.kind.order == "poison"
         self.load = load.make(
@@ -96,8 +97,11 @@ class Run:
         self.folder.mkdir(parents=True, exist_ok=True)
         if self.kind.disk_mb:
             disk.mount(self.folder / "disk", self.kind.disk_mb)
+        if self.kind.by_kernel and self.broker == "mosquitto" and kernel.possible():
+            self.net = kernel.Veth(self.seed)
+            self.note = "netns"
         self.gateway = Gateway(
-            self.world, self.name, token, self.folder, self.broker, self.chance, save_each=self.kind.power
+            self.world, self.name, token, self.folder, self.broker, self.chance, save_each=self.kind.power, net=self.net
         )
         self.gateway.start_broker()
         self.gateway.start()
@@ -212,14 +216,19 @@ class Run:
         with contextlib.suppress(NotReachedError):
             wait_for("an empty alarm lane", drained, 20, 0.1)
         settled()  # what comes twice comes after
+        return self.result(
+            "" if verdict.good else repr(verdict)[:6000], good=verdict.good, episodes=verdict.wanted,
+            readings=len(self.sent), lost=len(verdict.lost), doubled=len(verdict.doubled),
+            differing=len(verdict.differing), moved=verdict.moved, stale=len(verdict.stale),
+            unsent=len(verdict.unsent), recovery_s=round(recovery_s, 1),
+        )  # fmt: skip
+
+    def result(self, trouble: str, *, good: bool = False, **figures: Any) -> Result:
+        """What became of it."""
         return Result(
-            seed=self.seed, kind=self.kind_name, broker=self.broker, database=self.world.database.name,
-            good=verdict.good, note=self.note, episodes=verdict.wanted, readings=len(self.sent),
-            lost=len(verdict.lost), doubled=len(verdict.doubled), differing=len(verdict.differing),
-            moved=verdict.moved, stale=len(verdict.stale), unsent=len(verdict.unsent),
-            recovery_s=round(recovery_s, 1), seconds=round(time.monotonic() - self._began, 1),
-            at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            trouble="" if verdict.good else repr(verdict)[:6000],
+            seed=self.seed, kind=self.kind_name, broker=self.broker, database=self.world.database.name, good=good,
+            note=self.note, seconds=round(time.monotonic() - self._began, 1), trouble=trouble,
+            at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), **figures,
         )  # fmt: skip
 
     def end(self, *, keep: bool, last: bool = False) -> None:
@@ -233,6 +242,8 @@ class Run:
             steps.callback(disk.unmount, self.folder / "disk")
             if hasattr(self, "gateway"):
                 steps.callback(self.gateway.end)
+            elif self.net is not None:
+                steps.callback(self.net.end)
             if self.storm is not None:
                 steps.callback(self.storm.end)
             if hasattr(self, "publisher"):
@@ -247,20 +258,19 @@ class Run:
 def do(make: Callable[[], Run]) -> Result:
     """A run from beginning to end; what goes wrong with it is a result too."""
     run = make()
-    keep = True
-    try:
-        run.prepare()
-        run.play()
-        result = run.judge()
-        keep = not result.good
-    except Exception as error:  # noqa: BLE001  told in the results, and the bench goes on
-        result = Result(
-            seed=run.seed, kind=run.kind_name, broker=run.broker, database=run.world.database.name, good=False,
-            note=run.note, seconds=round(time.monotonic() - run._began, 1), trouble=f"{error!r}\n{traceback.format_exc()[-3000:]}",  # noqa: SLF001,E501
-            at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        )  # fmt: skip
-    finally:
-        run.end(keep=keep)
+    with contextlib.ExitStack() as ends:
+        ends.callback(run.end, keep=True)  # whatever else may come
+        try:
+            run.prepare()
+            run.play()
+            result = run.judge()
+        except Exception as error:  # noqa: BLE001  told in the results, and the bench goes on
+            result = run.result(f"{error!r}\n{traceback.format_exc()[-3000:]}")
+        ends.pop_all()
+        try:
+            run.end(keep=not result.good)
+        except Exception as error:  # noqa: BLE001  what could not be put away is a fault of the run too
+            result = msgspec.structs.replace(result, good=False, trouble=f"{result.trouble}\nat its end: {error!r}")
     return result
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
-from sqlalchemy import delete, insert
+from sqlalchemy import delete, insert, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from benchmarks.faults.clock import Clock
@@ -24,14 +24,21 @@ from benchmarks.faults.load import Load
 from benchmarks.faults.proxy import Link, Network
 from benchmarks.faults.servers import Postgres, Sqlite, end_process, free_port, wait_for
 from cloud.database import Database
+from cloud.dispatch.model import Assignment
+from cloud.dispatch.progress import LIVE, AssignmentState
+from cloud.incidents.model import Incident
+from cloud.incidents.states import State
 from cloud.people.model import Responder, Shift
 from cloud.registry import seed
 from cloud.registry.model import Site, Zone
+from cloud.timers.model import Timer
 
 T = TypeVar("T")
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 300.0
 """With processes that start: other work may share the machine."""
+SESSION_MS = 3_600_000
+"""A session is used so long, by the clock of all."""
 
 
 class World:
@@ -53,6 +60,7 @@ class World:
         self.process: subprocess.Popen[bytes] | None = None
         self._turn = threading.RLock()
         self._accounts: dict[str, str] = {}
+        self._tokens: dict[str, tuple[str, int]] = {}  # of sessions, which outlive the process of the cloud; until when
 
     # ---------------------------------------------------------------- processes
 
@@ -101,9 +109,9 @@ class World:
         except httpx.HTTPError:
             return False
 
-    def link(self, to_port: int, chance: random.Random) -> Link:
+    def link(self, to_port: int, chance: random.Random, host: str = "127.0.0.1") -> Link:
         """A network between two processes."""
-        return self.network.link(to_port, chance)
+        return self.network.link(to_port, chance, host)
 
     def stop(self) -> None:
         """Stop everything."""
@@ -134,8 +142,12 @@ class World:
     def person(self, username: str) -> Any:
         """A signed-in client."""
         with httpx.Client(base_url=self.url, timeout=PATIENCE_S) as client:
-            answer = client.post("/session", json={"username": username, "password": self._accounts[username]})
-            client.headers["Authorization"] = f"Bearer {answer.raise_for_status().json()['token']}"
+            token, until_ms = self._tokens.get(username, ("", 0))
+            if self.clock.now_ms() > until_ms:
+                answer = client.post("/session", json={"username": username, "password": self._accounts[username]})
+                token = str(answer.raise_for_status().json()["token"])
+                self._tokens[username] = token, self.clock.now_ms() + SESSION_MS
+            client.headers["Authorization"] = f"Bearer {token}"
             yield client
 
     def enter(self, name: str, load: Load) -> str:
@@ -162,10 +174,16 @@ class World:
         return token
 
     def void(self, incidents: list[str]) -> None:
-        """Put incidents of a run that is over away: they would escalate for ever."""
-        with self.person("duty") as duty:
-            for name in incidents:
-                duty.post(f"/incidents/{name}/void", json={"reason": "fault bench: the run is over"})
+        """Put incidents of a run that is over and judged away, past the service: they would escalate for ever."""
+
+        async def work(session: AsyncSession) -> None:
+            of = Assignment.incident_id.in_(incidents), Assignment.state.in_(LIVE)
+            await session.execute(delete(Timer).where(Timer.subject.in_(incidents)))
+            await session.execute(update(Assignment).where(*of).values(state=AssignmentState.CANCELLED))
+            over = {"state": State.VOID, "deadline": None, "closed_at": datetime.now(UTC)}
+            await session.execute(update(Incident).where(Incident.id.in_(incidents)).values(over))
+
+        self.ask(work)
 
 
 async def _everybody_on_duty(session: AsyncSession) -> None:

@@ -10,6 +10,7 @@ from pydantic import Field
 from cloud.desk.bodies import Because, Id
 from cloud.dispatch.acts import Desk, Did, on_incident, once
 from cloud.dispatch.moving import move_live
+from cloud.households import taps
 from cloud.incidents import families, merging, places
 from cloud.incidents import service as incidents
 from cloud.incidents.docket import Docket, by
@@ -64,6 +65,7 @@ async def merge(request: Request, person: Desk, incident_id: str, body: MergeBod
         source, target = await _seen(work, person, incident_id), await _seen(work, person, body.into)
         merged = await merging.merge(work, source, target, by(person), reason=body.reason)
         merged.moved = merged.moved | {"assignments": await move_live(work, source, target)}
+        await taps.move(work, source, target)
         return lambda: _answer(work, target)
 
     return await once(request, person, run)

@@ -15,6 +15,7 @@ from cloud.incidents.docket import Docket, docket
 from cloud.incidents.model import Incident
 from cloud.incidents.retrying import retrying
 from cloud.incidents.views import incidents_json
+from cloud.notify import service as notify
 from cloud.people.access import Person, Role, require
 from cloud.problems import Problem
 from cloud.services import services_of
@@ -59,6 +60,7 @@ async def on_incident(
         row = await incidents.get(work.session, incident_id, person)
         if row.exercise is None and not person.has(Role.DUTY_OFFICER, Role.PROPERTY_MANAGER, Role.RESPONDER):
             raise Problem(403, "wrong-role", "A trainer handles incidents of exercises only.")
+        await notify.acted(work.session, person.id, row.id, work.now)  # whoever acts has heard of it
         await act(work, row)
 
         async def answer() -> Did:

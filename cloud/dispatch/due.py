@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from cloud.dispatch import auditor
+from cloud.dispatch import auditor, plan_limits
 from cloud.dispatch.clocks import DEFERRAL, HAND_OFF, RESERVATION
 from cloud.dispatch.escalating import fired
 from cloud.dispatch.escalation import STEPS
@@ -29,7 +29,21 @@ async def _in_one_transaction(services: Services, due: Due) -> None:
         await work.finish()
 
 
+async def _card_line(services: Services, due: Due) -> None:
+    """A line of a plan's card is overdue."""
+
+    async def run() -> None:
+        async with docket(services) as work:
+            if await timers.take(work.session, due):
+                await plan_limits.fired(work, due)
+                await follow(work, Policy.of(services.settings))
+                await work.finish()
+
+    await retrying(run)
+
+
 HANDLERS: dict[str, DueHandler] = {
     **dict.fromkeys([*STEPS, DEFERRAL, HAND_OFF, RESERVATION], _of_incident),
     auditor.KIND: auditor.look_again,
+    plan_limits.KIND: _card_line,
 }

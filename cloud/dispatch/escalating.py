@@ -132,7 +132,8 @@ async def escalate(
     docket.write(incident, "escalated", SYSTEM, params)
     if outcome.level is not None:
         incident.level_floor = outcome.level
-        await docket.settle(incident)
+        docket.unsettled[incident.id] = incident
+        await docket.settle_all()
     told = {outcome.target.desk.person} - {None}
     if outcome.repeats:
         told |= set(await roster.leaders(session, incident, docket.now))

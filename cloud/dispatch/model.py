@@ -1,4 +1,4 @@
-"""Tables of dispatch: assignments, reservations, deferrals, hand-offs, and what the auditor found."""
+"""Tables of dispatch: assignments, reservations, deferrals, hand-offs, overdue card lines, the auditor's findings."""
 
 from datetime import datetime
 from typing import Any
@@ -98,6 +98,19 @@ class HandOff(Base):
     ended_at: Mapped[datetime | None]
     end: Mapped[str | None] = mapped_column(String(16))  # accepted, declined, expired, withdrawn, over
     reason: Mapped[str | None] = mapped_column(String(500))  # why it was declined
+
+
+class PlanOverdue(Base):
+    """A line of a plan's card of which the limit passed, and how far up that was told."""
+
+    __tablename__ = "plan_overdue"
+
+    incident_id: Mapped[str] = mapped_column(ForeignKey("incidents.id"), primary_key=True)
+    role: Mapped[str] = mapped_column(String(40), primary_key=True)
+    code: Mapped[str] = mapped_column(String(64), primary_key=True)
+    due_at: Mapped[datetime]  # of the level that it was told for: another level's limit is another telling
+    told: Mapped[int]  # 1: the owner, 2: the tier above
+    told_at: Mapped[datetime]
 
 
 class Unattended(Base):

@@ -11,9 +11,9 @@ from cloud.dispatch.messages import tell, text_of_offer, text_of_recall
 from cloud.dispatch.model import Assignment, Reservation
 from cloud.dispatch.policy import Policy
 from cloud.dispatch.progress import LIVE, TAKEN, AssignmentState, state_of
-from cloud.dispatch.proposal import Force
+from cloud.dispatch.proposal import BARRED, SKILLS, Force
 from cloud.dispatch.snapshots import assignments_of, say, stamps_of
-from cloud.dispatch.tasks import Rule, catalogue, judge, own_task
+from cloud.dispatch.tasks import DEFAULT_ROLE, Rule, catalogue, judge, lacks_qualification, own_task, who_may
 from cloud.incidents import service as incidents
 from cloud.incidents.docket import SYSTEM, Actor, Change, Docket, by
 from cloud.incidents.model import Incident
@@ -33,42 +33,76 @@ End = Literal["offered", "released", "expired", "taken_over", "over"]
 # ---------------------------------------------------------------- what may be asked of whom
 
 
-def task_for(incident: Incident, force: Force, task: str | None) -> str | None:
+def task_for(incident: Incident, force: Force, task: str | None) -> str:
     """The task that somebody is asked for; with none named, the role's own.
 
     Raises:
-        Problem: 422 for a task that nobody knows, 409 for one that the role never does or that is not its own.
+        Problem: 422 for a task that nobody knows; 409 for one that the role (or this one) never does, that is not its
+            own, or that needs a qualification which is lacking; each tells who may.
     """
+    hazard = Hazard(incident.hazard)
     if task is None:
-        own = own_task(force.role, Hazard(incident.hazard))
-        return own.task if own else None
+        own = own_task(force.role, hazard)
+        if own is None:
+            raise Problem(
+                409,
+                "no-task",
+                f"{force.name}：这类事件没有{force.role}的任务。This role has no task at such an incident.",
+                errors=[_where("", force, "没有可派的任务", _for_hazard(hazard))],
+            )
+        return own.task
     if task not in catalogue().tasks:
         raise invalid("task", f"there is no task '{task:.40}'", "take one of GET /tasks")
-    judged, words = judge(force.role, task), catalogue().tasks[task]
+    judged, words, who = judge(force.role, task), catalogue().tasks[task], who_may(task).roles
     if judged.rule is Rule.NEVER and judged.why is not None:
         raise Problem(
             409,
             "never",
-            f"{force.name}：{judged.why.zh}。{judged.why.en}.",
-            errors=[_where(task, force, judged.why.zh)],
+            f"{force.name}：{judged.why.zh}。{judged.why.en}. {_named(who)}",
+            errors=[_where(task, force, judged.why.zh, who)],
         )
     if not judged.allowed:
         raise Problem(
             409,
             "not-their-task",
-            f"{force.name}：{words.zh}不是{force.role}的任务。'{words.en}' is not a task of this role.",
-            errors=[_where(task, force, "不在任务清单内")],
+            f"{force.name}：{words.zh}不是{force.role}的任务。'{words.en}' is not a task of this role. {_named(who)}",
+            errors=[_where(task, force, "不在任务清单内", who)],
+        )
+    if task in force.may_not:
+        raise Problem(
+            409, "never", f"{force.name}：{BARRED[0]}。{BARRED[1]}.", errors=[_where(task, force, BARRED[0], who)]
+        )
+    if lacking := lacks_qualification(task, force.skills, SKILLS[hazard]):
+        needed = ", ".join(sorted(lacking))
+        raise Problem(
+            409,
+            "not-qualified",
+            f"{force.name}：{words.zh}须有资质（{needed}）。'{words.en}' needs one of these skills: {needed}.",
+            errors=[_where(task, force, f"须有资质：{needed}", who)],
         )
     return task
 
 
-def _where(task: str, force: Force, what: str) -> ProblemError:
+def _for_hazard(hazard: Hazard) -> tuple[str, ...]:
+    """Roles that have a task at such an incident."""
+    roles = [role for role in catalogue().roles if role != DEFAULT_ROLE]
+    return tuple(role for role in roles if own_task(role, hazard) is not None)
+
+
+def _named(roles: Sequence[str]) -> str:
+    """Who may, in words."""
+    if not roles:
+        return "无内部岗位可做，请呼叫外部单位 / none of our roles does it: call the service outside."
+    return f"可派 / who may: {', '.join(roles)}."
+
+
+def _where(task: str, force: Force, what: str, who: Sequence[str]) -> ProblemError:
     return ProblemError(
         where="task",
-        what=f"{task}: {what}",
-        fix=f"choose a task that {force.role} must or may do",
+        what=f"{task}: {what}" if task else what,
+        fix=_named(who),
         code="never_task",
-        params={"task": task, "role": force.role},
+        params={"task": task, "role": force.role, "who": ",".join(who)},
     )
 
 
@@ -112,6 +146,8 @@ async def offer(
     asked_for = task_for(incident, force, task)
     for standing in await assignments_of(session, incident.id):
         if standing.responder_id == force.id and AssignmentState(standing.state) in LIVE:
+            if task is not None and standing.task != asked_for:
+                await _retask(docket, incident, standing, asked_for, actor)
             return standing
     await _end_reservations(docket, incident, force)
     due = docket.now + policy.limit(Step.ACCEPT, incident)
@@ -153,6 +189,19 @@ async def offer(
         await tell(docket, incident, person, "offer", f"offer:{assignment.id}", text)
     await say(docket, incident, assignment)
     return assignment
+
+
+async def _retask(docket: Docket, incident: Incident, row: Assignment, task: str, actor: Actor) -> None:
+    """改派任务: whoever is on it already is asked for something else there, and hears of it."""
+    words, before = catalogue().tasks[task], row.task
+    row.task = task
+    who = row.responder["name"]
+    params = {"code": "retasked", "assignment": row.id, "responder": who, "from": before, "task": task}
+    docket.write(incident, "note", actor, params | {"text": f"{who}改派任务：{words.zh}"})
+    text = (f"改派任务：{words.zh}（{incident.number}）", f"Your task now: {words.en} ({incident.number})")
+    for person in await roster.member_ids(docket.session, row.responder_id, incident.exercise):
+        await tell(docket, incident, person, "offer", f"retask:{row.id}:{docket.now.isoformat()}", text)
+    await say(docket, incident, row)
 
 
 async def send(

@@ -9,7 +9,9 @@ from cloud.dispatch.keeping import deferral_of, hand_off_of, keep
 from cloud.dispatch.messages import tell, text_of_deferral_over, text_of_hand_off, text_of_hand_off_end
 from cloud.dispatch.model import Deferral, HandOff
 from cloud.dispatch.policy import Policy
+from cloud.dispatch.snapshots import renew
 from cloud.incidents.docket import SYSTEM, Actor, Docket, by
+from cloud.incidents.families import children_of
 from cloud.incidents.model import Incident
 from cloud.incidents.states import OVER, State
 from cloud.incidents.views import instant
@@ -182,7 +184,9 @@ async def answer(
         raise conflict("ended", f"This hand-off has ended: {row.end}.")
     row.ended_at, row.end, row.reason = docket.now, end, reason
     if end == "accepted":
+        former = (incident.owner or {}).get("id")
         move_owner(docket, incident, by(person), person.id, person.name, code="handed_off", at=at)
+        await _children_too(docket, policy, incident, former, person, code="handed_off", at=at)
     else:
         words = {"declined": "不接手转交", "withdrawn": "撤回转交"}[end]
         params: dict[str, Any] = {"code": f"hand_off_{end}", "hand_off": row.id, "text": words}
@@ -216,8 +220,55 @@ async def take_over(
     if (asked := await hand_off_of(docket.session, incident.id)) is not None:
         asked.ended_at, asked.end = docket.now, "withdrawn"
     move_owner(docket, incident, by(person), person.id, person.name, code="taken_over", at=at)
+    await _children_too(docket, policy, incident, owner, person, code="taken_over", at=at)
     docket.write(incident, "note", by(person), {"code": "take_over_reason", "text": reason}, occurred_at=at)
     await keep(docket, policy, incident)
+    return True
+
+
+async def _children_too(
+    docket: Docket,
+    policy: Policy,
+    parent: Incident,
+    former: str | None,
+    person: Person,
+    *,
+    code: str,
+    at: datetime | None,
+) -> None:
+    """Children of an area's incident have no clocks of the desk's own: who takes the whole takes those with it.
+
+    Those that were the same person's, that is; one that somebody else has stays theirs.
+    """
+    for child in await children_of(docket.session, parent.id) if parent.children else ():
+        mine = child.owner is not None and child.owner["id"] == former
+        if mine and State(child.state) not in OVER and await roster.may_own(docket.session, child, person.id):
+            await pass_on(docket, policy, child, person, code=code, at=at)
+
+
+async def pass_on(
+    docket: Docket,
+    policy: Policy,
+    incident: Incident,
+    person: Person,
+    *,
+    code: str = "handed_over",
+    at: datetime | None = None,
+) -> bool:
+    """An incident goes over to somebody who takes it; no clock stops or begins anew. False when it is theirs already.
+
+    A hand-off of it that waits for them is answered with that; one that waits for somebody else goes on in their name.
+    """
+    waiting = await hand_off_of(docket.session, incident.id)
+    if not move_owner(docket, incident, by(person), person.id, person.name, code=code, at=at):
+        return False
+    if waiting is not None and waiting.to_person == person.id:
+        waiting.ended_at, waiting.end = docket.now, "accepted"
+        await keep(docket, policy, incident)
+        return True
+    if waiting is not None:
+        waiting.from_person, waiting.from_name = person.id, person.name
+    await renew(docket, incident)
     return True
 
 

@@ -37,11 +37,14 @@ async def waiting(session: AsyncSession, exercise: str | None, *levels: Level) -
     )
 
 
-async def plan_for(session: AsyncSession, incidents: Sequence[Incident], now: datetime) -> Joint:
+async def plan_for(
+    session: AsyncSession, incidents: Sequence[Incident], now: datetime, policy: Policy | None = None
+) -> Joint:
     """The joint optimum for incidents of one exercise (or all real), each wanting one responder."""
     if not incidents:
         return Joint((), ())
-    needs = [roster.need_of(incident) for incident in incidents]
+    long_on_h = (policy or Policy()).long_on_h
+    needs = [roster.need_of(incident, long_on_h=long_on_h) for incident in incidents]
     asked = await roster.asked(session, *(incident.id for incident in incidents))
     return assign(needs, await roster.forces(session, incidents[0].exercise, now), asked)
 
@@ -75,7 +78,7 @@ async def _offer_jointly(docket: Docket, policy: Policy, incidents: Sequence[Inc
     needs: list[Need] = []
     for incident in incidents:
         if incident.id in left:
-            needs.append(roster.need_of(incident))
+            needs.append(roster.need_of(incident, long_on_h=policy.long_on_h))
             continue
         roles = plan.roles_to_ask(
             Hazard(incident.hazard),
@@ -85,10 +88,14 @@ async def _offer_jointly(docket: Docket, policy: Policy, incidents: Sequence[Inc
             plan=(await plan_of(session, incident)).plan,
         )
         before = {force.role for force in forces if force.id in asked[incident.id]}
-        needs += [roster.need_of(incident, roles=[role]) for role in roles if role not in before]
+        wanted = [role for role in roles if role not in before]
+        needs += [roster.need_of(incident, roles=[role], long_on_h=policy.long_on_h) for role in wanted]
     if not needs:
         return
-    needs += [roster.need_of(one) for one in others if asked[one.id]]  # whom nobody took; the desk's own wait for it
+    left_over = [one for one in others if asked[one.id]]
+    needs += [
+        roster.need_of(one, long_on_h=policy.long_on_h) for one in left_over
+    ]  # whom nobody took; the desk's own wait for it
     by_id |= {one.id: one for one in others}
     for pair in assign(needs, forces, asked).pairs:
         chosen = next(force for force in forces if force.id == pair.proposal.responder_id)
@@ -102,6 +109,6 @@ async def _reserve_best(docket: Docket, policy: Policy, incident: Incident) -> N
         return
     forces = await roster.forces(session, incident.exercise, docket.now)
     free = [force for force in forces if not any(one.reserved for one in force.engagements)]
-    best = propose(roster.need_of(incident), free).best
+    best = propose(roster.need_of(incident, long_on_h=policy.long_on_h), free).best
     if best is not None:
         await reserve(docket, policy, incident, best.responder_id, actor=SYSTEM)

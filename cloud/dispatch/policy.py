@@ -36,6 +36,8 @@ class Policy:
     accept_scale: float = 1.0
     automatic_offers: bool = True
     auto: Mapping[Level, Auto] = field(default_factory=lambda: AUTO)
+    long_on_h: float = 12.0  # on duty without a rest for longer: shown, and asked after others
+    call_levels: frozenset[Level] = frozenset({Level.I, Level.II})
 
     @classmethod
     def of(cls, settings: Settings) -> "Policy":
@@ -45,6 +47,8 @@ class Policy:
             accept_scale=settings.accept_within_s / 60.0,
             automatic_offers=settings.automatic_offers,
             auto={level: Auto(settings.auto_dispatch.get(level.value, AUTO[level])) for level in Level},
+            long_on_h=settings.long_duty_hours,
+            call_levels=frozenset(Level(level) for level in settings.call_levels),
         )
 
     def scale(self, step: Step) -> float:

@@ -24,6 +24,9 @@ OLD_POSITION_MIN = 30
 SOON_MIN = 30
 """Whoever goes off shift within so many minutes is named so."""
 
+LONG_ON_H = 12.0
+"""Whoever has been on for longer without a rest is shown so, and asked after others (setting `long_duty_hours`)."""
+
 SKILLS: dict[Hazard, frozenset[str]] = {
     Hazard.SMOKE: frozenset({"fire", "smoke", "micro_fire_station", "extinguisher"}),
     Hazard.WATER_LEVEL: frozenset({"water", "water_level", "flood", "drainage"}),
@@ -32,6 +35,9 @@ SKILLS: dict[Hazard, frozenset[str]] = {
     Hazard.GATEWAY: frozenset(),
 }
 """Any one of these will do for a hazard; none listed = anybody may look."""
+
+
+BARRED = ("该力量登记为不承担此项任务", "this one is registered as never asked for it")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,8 @@ class Force:
     grid_name: str = ""
     engagements: tuple[Engagement, ...] = ()
     lately: int = 0  # assignments in the last hours
+    on_for_h: float | None = None  # on duty without a rest, by their own stamps; None: no stamps
+    may_not: frozenset[str] = frozenset()  # tasks that this one is never asked for, beside what the role never does
     exercises: frozenset[str] = frozenset()
 
 
@@ -79,6 +87,7 @@ class Need:
     lon: float | None
     lat: float | None
     exercise: str | None = None
+    long_on_h: float = LONG_ON_H
     task: str | None = None  # None: what is the role's own at such an incident
     roles: frozenset[str] | None = None  # None: any
     number: str = ""
@@ -179,6 +188,10 @@ def assess(need: Need, force: Force) -> Proposal:
         takes_part = need.exercise in force.exercises
         sheet.note("participant", lacking=None if takes_part else "not_participant", drill=need.exercise)
     _shift(force, sheet)
+    if force.on_for_h is not None and force.on_for_h > need.long_on_h:
+        over = force.on_for_h - need.long_on_h
+        sheet.reasons.append(Reason("long_on_duty", ok=False, params={"h": force.on_for_h, "limit": need.long_on_h}))
+        sheet.score -= min(15 + 2 * over, 40)
     task = _task(need, force, sheet)
     _load(need, force, sheet)
     distance = _way(need, force, sheet)
@@ -220,6 +233,8 @@ def _task(need: Need, force: Force, sheet: _Sheet) -> str | None:
     if judged.why is not None:
         why |= {"why_zh": judged.why.zh, "why_en": judged.why.en}
     lacking = None if judged.allowed else "never" if judged.rule is Rule.NEVER else "not_ours"
+    if judged.task in force.may_not:
+        lacking, why = "never", why | {"why_zh": BARRED[0], "why_en": BARRED[1]}
     sheet.note("task", 5 if judged.rule is Rule.MUST else 0, lacking, task=judged.task, rule=judged.rule.value, **why)
     wanted = skills_for(judged.task, SKILLS[need.hazard])
     if wanted:

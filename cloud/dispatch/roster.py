@@ -1,9 +1,12 @@
-"""Who there is and who is on duty, as the pure choices need it. Reads people and assignments; writes nothing."""
+"""Who there is and who is on duty, as the pure choices need it. Reads people, rotas, assignments; writes nothing.
+
+Who is on duty is what the rotas say (cloud/rotas lays them out as shifts): there is no second list.
+"""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,11 +14,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cloud.dispatch.escalation import Desk, Target, way_up
 from cloud.dispatch.model import Assignment, Reservation
 from cloud.dispatch.progress import LIVE
-from cloud.dispatch.proposal import Engagement, Force, Need
+from cloud.dispatch.proposal import LONG_ON_H, Engagement, Force, Need
+from cloud.incidents.docket import LOCAL
 from cloud.incidents.model import Incident
 from cloud.people import service as people
 from cloud.people.access import Person, Role, may_see
+from cloud.people.force import available, place_of, skills_on
 from cloud.people.model import Account, Area, Responder
+from cloud.rotas.stamps import stretches
 from wire.alert import Hazard
 from wire.level import Level
 
@@ -87,6 +93,22 @@ async def leaders(session: AsyncSession, incident: Incident, now: datetime) -> t
     return ()
 
 
+async def on_posts(session: AsyncSession, incident: Incident, now: datetime, *posts: str) -> list[str]:
+    """Who stands on some posts for an incident: of each post, the nearest area that has anybody on it."""
+    found: list[str] = []
+    for post in posts:
+        for area in people.chain(incident.grid_path):
+            on = [
+                person.id
+                for person in await who_is_on(session, now, area, cast("people.Post", post))
+                if incident.exercise is None or incident.exercise in person.exercises
+            ]
+            if on:
+                found += on
+                break
+    return found
+
+
 async def may_own(session: AsyncSession, incident: Incident, person_id: str) -> Person | None:
     """The person, if they could be responsible for an incident: a duty officer in whose sight it lies."""
     account = await session.get(Account, person_id)
@@ -126,10 +148,15 @@ async def participants(session: AsyncSession, exercise: str) -> frozenset[str]:
 
 
 async def forces(session: AsyncSession, exercise: str | None, now: datetime) -> list[Force]:
-    """Every responder, with shift, load, position and part in an exercise."""
+    """Every responder who may be asked, with shift, hours, load, position and part in an exercise.
+
+    Volunteers and rescue teams that have not opted in are not among them; skills that have run out do not count.
+    """
     members = await people.all_members(session)
     taking_part = await participants(session, exercise) if exercise else frozenset()
-    rows = await people.responders(session)
+    rows = [row for row in await people.responders(session) if available(row)]
+    day = now.astimezone(LOCAL).date()
+    hours = await _hours(session, members, now)
     areas = {
         row.path: row for row in await session.scalars(select(Area).where(Area.path.in_({r.area_path for r in rows})))
     }
@@ -141,7 +168,7 @@ async def forces(session: AsyncSession, exercise: str | None, now: datetime) -> 
     for row in rows:
         mine = set(members.get(row.id, ()))
         area = areas.get(row.area_path)
-        lon, lat, approximate = _position(row, area)
+        lon, lat, position_at, approximate = _position(row, area, now)
         left, following = until.get(row.id), coming.get(row.id)
         made.append(
             Force(
@@ -149,10 +176,11 @@ async def forces(session: AsyncSession, exercise: str | None, now: datetime) -> 
                 name=row.name,
                 kind=row.kind,
                 role=row.role,
-                skills=frozenset(row.skills),
+                skills=frozenset(skills_on(row, day)),
+                may_not=frozenset(row.may_not or ()),
                 lon=lon,
                 lat=lat,
-                position_min=_minutes(now - row.position_at) if row.position_at else None,
+                position_min=_minutes(now - position_at) if position_at else None,
                 approximate=approximate,
                 shift_until=left,
                 shift_left_min=_minutes(left - now) if left else None,
@@ -162,6 +190,7 @@ async def forces(session: AsyncSession, exercise: str | None, now: datetime) -> 
                 grid_name=area.name if area else "",
                 engagements=tuple(engaged[row.id]),
                 lately=lately[row.id],
+                on_for_h=hours.get(row.id),
                 exercises=frozenset({exercise}) if exercise and taking_part & mine else frozenset(),
             )
         )
@@ -172,13 +201,24 @@ def _minutes(span: timedelta) -> int:
     return round(span.total_seconds() / 60)
 
 
-def _position(row: Responder, area: Area | None) -> tuple[float | None, float | None, bool]:
-    """Positions are shared by those who want to; for others the middle of their area stands."""
-    if row.lon is not None and row.lat is not None:
-        return row.lon, row.lat, False
+def _position(
+    row: Responder, area: Area | None, now: datetime
+) -> tuple[float | None, float | None, datetime | None, bool]:
+    """A position that is shared now, else the post where they usually are, else the middle of their area."""
+    lon, lat, at = place_of(row, now)
+    if lon is not None and lat is not None:
+        return lon, lat, at, False
     if area is not None and area.lon is not None and area.lat is not None:
-        return area.lon, area.lat, True
-    return None, None, False
+        return area.lon, area.lat, None, True
+    return None, None, None, False
+
+
+async def _hours(session: AsyncSession, members: Mapping[str, Sequence[str]], now: datetime) -> dict[str, float]:
+    """By responder, hours on without a rest by their own stamps; of a team, those of the freshest who is on."""
+    found = await stretches(session, now)
+    on = {person: run.on.total_seconds() / 3600 for person, run in found.items() if run.on_now}
+    of_team = {one: [on[person] for person in people if person in on] for one, people in members.items()}
+    return {one: round(min(hours), 1) for one, hours in of_team.items() if hours}
 
 
 async def _shifts(session: AsyncSession, now: datetime) -> tuple[dict[str, datetime], frozenset[str]]:
@@ -234,7 +274,13 @@ async def _lately(session: AsyncSession, exercise: str | None, now: datetime) ->
 # ---------------------------------------------------------------- the need
 
 
-def need_of(incident: Incident, *, task: str | None = None, roles: Sequence[str] | None = None) -> Need:
+def need_of(
+    incident: Incident,
+    *,
+    task: str | None = None,
+    roles: Sequence[str] | None = None,
+    long_on_h: float = LONG_ON_H,
+) -> Need:
     """An incident as the choice of responders sees it."""
     return Need(
         incident=incident.id,
@@ -244,6 +290,7 @@ def need_of(incident: Incident, *, task: str | None = None, roles: Sequence[str]
         lat=incident.place.get("lat"),
         exercise=incident.exercise,
         task=task,
+        long_on_h=long_on_h,
         roles=frozenset(roles) if roles is not None else None,
         number=incident.number,
         grid_path=incident.grid_path,

@@ -67,7 +67,8 @@ class PlanBody(_Body):
     pairs: list[PairBody] = Field(min_length=1, max_length=MOST_PAIRS)
 
 
-def _proposal_json(one: Proposal) -> dict[str, Any]:
+def proposal_json(one: Proposal) -> dict[str, Any]:
+    """A responder, judged, as the API shows it."""
     return {
         "responder_id": one.responder_id,
         "name": one.name,
@@ -120,10 +121,10 @@ async def proposals(
         standing = await snapshots.assignments_of(session, incident_id)
         kept = await reservations_of(session, incident_id)
         on_it = [assignment.responder_id for assignment in standing if assignment.state in LIVE]
-        need = roster.need_of(row, task=task)
+        need = roster.need_of(row, task=task, long_on_h=services.settings.long_duty_hours)
         result = propose(need, forces, asked=on_it)
     return {
-        "items": [_proposal_json(one) for one in result.items],
+        "items": [proposal_json(one) for one in result.items],
         "not_recommended": [{"name": name, "reason": code, "code": code} for name, code in result.not_recommended],
         "gaps": [{"code": code, "count": count} for code, count in gaps(result)],
         "alternatives": [
@@ -237,7 +238,7 @@ async def plan(
     services = services_of(request)
     async with services.db.reading() as session:
         rows = [one for one in await planning.waiting(session, exercise) if incidents.sees(person, one)]
-        joint = await planning.plan_for(session, rows, services.now())
+        joint = await planning.plan_for(session, rows, services.now(), Policy.of(services.settings))
     return _plan_json(rows, joint)
 
 
@@ -250,7 +251,7 @@ def _plan_json(rows: Sequence[Incident], joint: Joint) -> dict[str, Any]:
 
     return {
         "pairs": [
-            named(pair.need.incident) | {"responder": _proposal_json(pair.proposal), "why": why(pair)}
+            named(pair.need.incident) | {"responder": proposal_json(pair.proposal), "why": why(pair)}
             for pair in joint.pairs
         ],
         "unserved": [named(need.incident) for need in joint.unserved],

@@ -12,14 +12,15 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cloud.dispatch import roster
+from cloud.dispatch import plan_limits, roster
 from cloud.dispatch.decisions import acknowledge_alarms
 from cloud.dispatch.escalating import nobody_left
-from cloud.dispatch.keeping import deferral_of, hand_off_of, keep
+from cloud.dispatch.keeping import deferral_of, hand_off_of, keep, urgency
 from cloud.dispatch.messages import tell, text_of_opening
 from cloud.dispatch.model import Assignment
 from cloud.dispatch.offers import align, offer, recall, send
 from cloud.dispatch.owners import deferral_over, hand_off_over, move_owner
+from cloud.dispatch.plan import posts_to_tell
 from cloud.dispatch.planning import ask_by_level
 from cloud.dispatch.policy import Policy
 from cloud.dispatch.progress import LIVE, AssignmentState, Stamps, Tap, tap
@@ -27,16 +28,23 @@ from cloud.dispatch.snapshots import assignments_of, say, stamps_of
 from cloud.incidents import service as incidents
 from cloud.incidents.docket import Docket, by
 from cloud.incidents.model import Incident
+from cloud.incidents.plan_ticks import plan_of
 from cloud.incidents.states import HANDLED, OVER, State
 from cloud.modes import service as modes
+from cloud.notify import service as notify
 from cloud.people.access import Person, Role
 from cloud.problems import not_found
+from cloud.timers import service as timers
+from wire.alert import Hazard
 from wire.level import Level
 
 __all__ = ["Policy", "assignment_for", "follow", "move_owner", "offer", "send", "tapped"]
 
+CALLS = "calls_begin"
+"""Kind of the timer by which cloud/calls begins to call people (叫应); dispatch waits for none of it."""
 NOTIFY_ON_OPENING = frozenset({Level.I, Level.II})
 _FRESH = frozenset({"opened", "level_raised", "reopened"})
+_OPENED = frozenset({"opened"})  # and no more: nobody owes a line of a card yet
 _WORSE = frozenset({"level_raised", "reopened"})
 
 
@@ -51,18 +59,24 @@ async def follow(docket: Docket, policy: Policy) -> None:
         by_id = {change.incident.id: change.incident for change in changes}
         happened = {one: frozenset(change.what for change in changes if change.incident.id == one) for one in by_id}
         for incident in by_id.values():
-            await _follow_one(docket, incident, happened[incident.id])
+            await _follow_one(docket, policy, incident, happened[incident.id])
         fresh = [one for one in by_id.values() if happened[one.id] & _FRESH and State(one.state) in HANDLED]
         await ask_by_level(docket, policy, fresh)
         for incident in by_id.values():
             await _aligned(docket, incident)
             await keep(docket, policy, incident)
+            if happened[incident.id] != _OPENED or incident.acknowledged_at is not None:
+                await plan_limits.keep(docket, incident)
 
 
-async def _follow_one(docket: Docket, incident: Incident, happened: frozenset[str]) -> None:
+async def _follow_one(docket: Docket, policy: Policy, incident: Incident, happened: frozenset[str]) -> None:
     state = State(incident.state)
     if state in HANDLED and happened & _FRESH:
         await _announce(docket, incident)
+        if Level(incident.level) in policy.call_levels and not incident.late:  # 叫应 begins with the alarm
+            await timers.arm(docket.session, CALLS, incident.id, docket.now, now=docket.now, urgency=urgency(incident))
+    if state in OVER:
+        await timers.disarm(docket.session, CALLS, incident.id)
     if state not in HANDLED:
         await recall(docket, incident, offers_only=state not in OVER)
     if (row := await deferral_of(docket.session, incident.id)) is not None and (happened & _WORSE or state in OVER):
@@ -74,11 +88,19 @@ async def _follow_one(docket: Docket, incident: Incident, happened: frozenset[st
 
 
 async def _announce(docket: Docket, incident: Incident) -> None:
-    if Level(incident.level) not in NOTIFY_ON_OPENING or incident.late:
+    """The nearest desk and whom a mode names, at the urgent levels; the plan's posts at whatever level it says."""
+    level, session = Level(incident.level), docket.session
+    if incident.late:
         return
-    first = (await roster.desks(docket.session, incident, docket.now))[0]
-    told = [first.desk.person] if first.desk.person else []
-    for person in dict.fromkeys([*told, *await modes.also_told(docket.session, incident.grid_path, incident.exercise)]):
+    told: list[str] = []
+    if level in NOTIFY_ON_OPENING:
+        first = (await roster.desks(session, incident, docket.now))[0]
+        told += [first.desk.person] if first.desk.person else []
+        told += await modes.also_told(session, incident.grid_path, incident.exercise)
+    plan = (await plan_of(session, incident)).plan
+    posts = posts_to_tell(Hazard(incident.hazard), level, late=incident.late, plan=plan)
+    told += await roster.on_posts(session, incident, docket.now, *posts)
+    for person in dict.fromkeys(told):
         await tell(docket, incident, person, "opened", f"opened:{incident.level}", text_of_opening(incident))
 
 
@@ -127,6 +149,7 @@ async def tapped(
 ) -> bool:
     """One tap on the phone, at its own time; False when it told nothing new."""
     before = AssignmentState(row.state)
+    await notify.acted(docket.session, person.id, incident.id, docket.now)
     result = tap(stamps_of(row), what, at, docket.now)
     if not result.recorded:
         return False
@@ -152,6 +175,8 @@ async def tapped(
             await nobody_left(docket, policy, incident, origin=f"declined:{row.id}")
     await say(docket, incident, row)
     await keep(docket, policy, incident)
+    if what is Tap.ACCEPT:
+        await plan_limits.keep(docket, incident)  # from now on the lines of this role are owed
     return True
 
 

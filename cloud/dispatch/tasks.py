@@ -26,11 +26,16 @@ class Rule(StrEnum):
 
 
 class Task(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One kind of work. `skills`: any one of them is needed; None = those of the hazard."""
+    """One kind of work.
+
+    `skills`: any one of them is needed; None = those of the hazard. `qualified`: without one of them nobody is sent for
+    it, not by hand either.
+    """
 
     zh: str
     en: str
     skills: tuple[str, ...] | None = None
+    qualified: bool = False
 
 
 class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -94,6 +99,9 @@ def check(found: Catalogue) -> None:
         named |= {*rules.must, *rules.may, *rules.never}
         if both := {*rules.must, *rules.may} & rules.never.keys():
             raise ValueError(f"{_SOURCE.name}: {role} does and never does {', '.join(sorted(both))}")
+    for code, task in found.tasks.items():
+        if task.qualified and not task.skills:
+            raise ValueError(f"{_SOURCE.name}: {code} asks for a qualification and names no skill")
     if unknown := named - found.tasks.keys():
         raise ValueError(f"{_SOURCE.name}: {', '.join(sorted(unknown))} is not among the tasks")
 
@@ -111,6 +119,37 @@ def judge(role: str, task: str) -> Judged:
         return Judged(task, Rule.NEVER, why)
     rule = Rule.MUST if task in rules.must else Rule.MAY if task in rules.may else Rule.NOT_OURS
     return Judged(task, rule)
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """The roles that a task is for."""
+
+    must: tuple[str, ...]
+    may: tuple[str, ...]
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """All, those that must first."""
+        return self.must + self.may
+
+
+def who_may(task: str) -> Who:
+    """Which roles do a task; nobody at all is a matter for a service outside (traffic police, a qualified firm)."""
+    roles = [role for role in catalogue().roles if role != DEFAULT_ROLE]
+    judged = {role: judge(role, task).rule for role in roles}
+    return Who(
+        tuple(role for role in roles if judged[role] is Rule.MUST),
+        tuple(role for role in roles if judged[role] is Rule.MAY),
+    )
+
+
+def lacks_qualification(task: str, skills: Collection[str], of_hazard: Collection[str]) -> frozenset[str]:
+    """Skills of which one is needed and none is there, for a task that nobody does without; else none."""
+    if not catalogue().tasks[task].qualified:
+        return frozenset()
+    needed = skills_for(task, of_hazard)
+    return frozenset() if needed & set(skills) else needed
 
 
 def own_task(role: str, hazard: Hazard) -> Judged | None:
@@ -134,7 +173,14 @@ def as_json() -> dict[str, Any]:
     found = catalogue()
     return {
         "tasks": [
-            {"code": code, "text_zh": task.zh, "text_en": task.en, "skills": task.skills and list(task.skills)}
+            {
+                "code": code,
+                "text_zh": task.zh,
+                "text_en": task.en,
+                "skills": task.skills and list(task.skills),
+                "qualified": task.qualified,
+                "roles": list(who_may(code).roles),
+            }
             for code, task in found.tasks.items()
         ],
         "hazards": {hazard.value: list(tasks) for hazard, tasks in found.hazards.items()},

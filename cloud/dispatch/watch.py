@@ -60,7 +60,7 @@ def findings(view: View) -> tuple[Finding, ...]:
         found.append(Finding("no_clock", {"clocks": sorted({clock.kind for clock in missing})}))
     if view.overdue > STUCK:
         found.append(Finding("clock_stuck", {"s": round(view.overdue.total_seconds())}))
-    if not facts.acknowledged or facts.part_of_open:
+    if not facts.acknowledged:
         return tuple(found)
     if view.owner is Owner.NONE:
         found.append(Finding("no_owner"))
@@ -68,6 +68,8 @@ def findings(view: View) -> tuple[Finding, ...]:
         found.append(Finding("owner_gone"))
     elif view.owner is Owner.OFF_DUTY and facts.state in HANDLED:
         found.append(Finding("owner_off_duty"))
+    if facts.part_of_open:
+        return tuple(found)  # what has to be done is asked of its area's incident
     longest = IDLE[Level.IV if view.late else view.level]
     if facts.state in HANDLED and facts.deferral is None and view.idle > longest:
         found.append(Finding("idle", {"min": round(view.idle.total_seconds() / 60)}))

@@ -1,15 +1,18 @@
 """The feed for people: server-sent events that resume, each entry checked against the listener's scope."""
 
 import json
+from collections.abc import Sequence
 from typing import Annotated
+from weakref import WeakKeyDictionary
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import BaseModel
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from cloud.feed import service, stream
+from cloud.feed.roll import Roll
 from cloud.feed.service import EDGE_KIND, Entry, Reset
-from cloud.people.access import Person, may_see, person_by_token, require, token_of
+from cloud.people.access import Person, may_see, require, token_of
 from cloud.problems import Problem
 from cloud.services import Services, services_of
 
@@ -52,6 +55,14 @@ async def newest(_person: AnyPerson, services: Shared) -> Position:
         return Position(position=await service.position(session))
 
 
+_rolls: WeakKeyDictionary[service.Feed, Roll] = WeakKeyDictionary()
+
+
+def _roll(services: Services) -> Roll:
+    """The one of this process."""
+    return _rolls.setdefault(services.feed, Roll(services))
+
+
 class _Listener:
     """One open stream: its person is looked up again at every heartbeat, and when a drill changes."""
 
@@ -61,15 +72,16 @@ class _Listener:
         self._token = token
 
     async def _refresh(self) -> bool:
-        person = await person_by_token(self._services, self._token)
+        person = await _roll(self._services).person(self._token)
         if person is not None:
             self._person = person
         return person is not None
 
-    async def chosen(self, entry: Entry) -> ServerSentEvent | None:
-        if entry.kind == "drill":
+    async def chosen(self, page: Sequence[Entry]) -> list[bytes]:
+        if any(entry.kind == "drill" for entry in page):
             await self._refresh()  # who takes part may just have changed
-        return stream.event_of(entry) if may_hear(self._person, entry) else None
+        heard = stream.newest_states([entry for entry in page if may_hear(self._person, entry)])
+        return [stream.event_of(entry) for entry in heard]
 
     async def clock(self) -> ServerSentEvent | None:
         if not await self._refresh():
@@ -90,6 +102,8 @@ async def follow(
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> EventSourceResponse:
     """Event names: incident, timeline, assignment, device, drill, edge, registry; `reset` = list again; `clock`.
+
+    Of several states of one incident, assignment, device or edge that wait for a listener, it gets the newest.
 
     Resumes after `Last-Event-ID`, which a browser sends by itself, else after `after`.
     """

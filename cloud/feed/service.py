@@ -41,8 +41,8 @@ class Audience(msgspec.Struct, frozen=True):
     roles: tuple[str, ...] = ()  # when given: besides `persons` only people with one of these
 
 
-class Entry(msgspec.Struct, frozen=True):
-    """One entry as read from the log."""
+class Entry(msgspec.Struct):
+    """One entry as read from the log; all listeners share it."""
 
     position: int
     kind: str
@@ -53,6 +53,7 @@ class Entry(msgspec.Struct, frozen=True):
     site: str | None = None
     exercise: str | None = None
     audience: Audience | None = None
+    event: bytes | None = None  # as it goes to people, once it was written out (`cloud.feed.stream`)
 
 
 class Reset(msgspec.Struct, frozen=True):
@@ -80,6 +81,7 @@ async def hold(session: AsyncSession) -> None:
 def _after_rollback(session: Session) -> None:
     session.info.pop("feed_locked", None)
     session.info.pop("feed_wakes", None)
+    session.info.pop("feed_last", None)
 
 
 async def append(
@@ -135,6 +137,7 @@ async def enter(
     """
     await hold(session)
     row = FeedEntry(
+        position=await _next_position(session),
         kind=kind,
         key=key,
         at=datetime.now(UTC),
@@ -148,12 +151,28 @@ async def enter(
     if not session.info.get("feed_wakes"):
         session.info["feed_wakes"] = True
         event.listen(session.sync_session, "after_commit", _after_commit, once=True)
+        event.listen(session.sync_session, "after_rollback", _after_rollback, once=True)
     return row
+
+
+async def _next_position(session: AsyncSession) -> int | None:
+    """On SQLite the next position: the transaction has the one write lock, and rows that know their key go in together.
+
+    PostgreSQL numbers rows itself, many in one statement.
+    """
+    if session.get_bind().dialect.name != "sqlite":
+        return None
+    if "feed_last" not in session.info:
+        query = text("SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'feed_log'), 0)")
+        session.info["feed_last"] = (await session.execute(query)).scalar_one()
+    session.info["feed_last"] += 1
+    return int(session.info["feed_last"])
 
 
 def _after_commit(session: Session) -> None:
     session.info.pop("feed_locked", None)
     session.info.pop("feed_wakes", None)
+    session.info.pop("feed_last", None)
     url = session.get_bind().engine.url
     for feed in list(_feeds):
         if feed.engine.url == url:

@@ -1,5 +1,6 @@
 """What comes in – alerts, calls, a gateway's silence – and the incident that it belongs to."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -40,12 +41,38 @@ _NOTES = {
 }
 
 
+CALLING = frozenset({Verb.RAISED, Verb.ESCALATED, Verb.UNSHELVED, Verb.UNSUPPRESSED, Verb.INTO_SERVICE})
+"""By these an active alarm calls people and makes history present; a fall, or the echo of a word, does neither."""
+
+
 @dataclass(frozen=True, slots=True)
 class Taken:
     """What an alert led to."""
 
     applied: Applied
     incident: Incident
+
+
+async def look_up(
+    docket: Docket, alerts: Sequence[Alert], devices: Mapping[str, PlacedDevice], issued: Mapping[str, Exercise]
+) -> None:
+    """Read at once what a batch of alerts is about: their episodes, and the incidents that they might join."""
+    await docket.read_alarms({(alert.alarm_id, alert.episode) for alert in alerts})
+    await docket.handled(
+        list(
+            dict.fromkeys(
+                key
+                for alert in alerts
+                if (device := devices.get(alert.device)) is not None
+                for key in _keys(alert, device, issued.get(alert.exercise) if alert.exercise else None)
+            )
+        )
+    )
+
+
+def _keys(alert: Alert, device: PlacedDevice, exercise: Exercise | None) -> tuple[str, ...]:
+    drill = exercise.id if exercise else None
+    return keys_to_try(alert.hazard, device.at.spot, edge=device.edge_id, exercise=drill)
 
 
 async def take_alert(
@@ -61,7 +88,7 @@ async def take_alert(
     """Apply one alert: to its alarm by revision, to the incident that the alarm belongs to.
 
     Args:
-        docket: the transaction, which has read the alarm (`read_alarms`) if it exists.
+        docket: the transaction, which has read the alarm (`look_up`) if it exists.
         alert: as it came; its `exercise` is what it claims, `exercise` what the cloud knows of it.
         event_id: id of its envelope.
         edge_id: who sent it.
@@ -103,7 +130,7 @@ async def take_alert(
         incident.alert_count += 1
     elif opened:
         incident.alert_count = 1
-    if not quiet and incident.late and view.standing:
+    if not quiet and incident.late and view.standing and alert.verb in CALLING:
         incident.late = False
         docket.changes.append(Change(incident, "reopened"))
     _write_alert(docket, incident, alert, device, applied, late=late, joined=joined if before is None else None)
@@ -112,8 +139,8 @@ async def take_alert(
         params = {"code": "unknown_exercise", "exercise": row.claimed_exercise, "text": text}
         docket.write(incident, "note", SYSTEM, params)
     docket.unsettled[incident.id] = incident  # once a batch, however many alerts of it there are
-    if applied is Applied.NEWEST and not view.standing:
-        docket.changes.append(Change(incident, "calmed"))
+    if not quiet and alert.facts.level is not None and alert.verb in CALLING:
+        docket.call(incident, alert.facts.level)  # as the alert says it: what has come after it may be milder
     return Taken(applied, incident)
 
 
@@ -148,6 +175,8 @@ def _store(row: IncidentAlarm, view: AlarmView, incident: Incident) -> None:
 
 
 OPENED = "opened"
+BACK_AT = "back_at"
+"""In the headline of a gateway's incident: since when it speaks again."""
 
 
 async def _incident_for(
@@ -178,7 +207,7 @@ async def _incident_for(
     at = happened_at(alert, docket.now, late=late)
     drill = exercise.id if exercise else None
     own = own_key(alert.hazard, device.at.spot, edge=device.edge_id, exercise=drill)
-    found = await docket.handled(keys_to_try(alert.hazard, device.at.spot, edge=device.edge_id, exercise=drill))
+    found = await docket.handled(_keys(alert, device, exercise))
     candidates = [candidate(incident, key) for key, incident in found]
     folded = fold(dict.fromkeys(c.fold_key for c in candidates), candidates, spot=device.at.spot, own=own, at=at)
     if folded.incident is not None:
@@ -343,18 +372,30 @@ async def open_by_hand(
 
 
 async def gateway_lost(docket: Docket, edge_id: str, placed: Placed, *, silent_s: float, last: datetime | None) -> bool:
-    """One incident for a gateway that fell silent; False when one is being handled already."""
+    """One incident for a gateway that fell silent; False when one is being handled and nobody was told that it is back.
+
+    One that falls silent again while its incident is still handled is written there, and somebody is asked anew.
+    """
     key = fold_key(Hazard.GATEWAY, placed.spot, edge=edge_id)
-    query = select(Incident.id).where(Incident.fold_key == key, Incident.state.in_(HANDLED)).limit(1)
-    if await docket.session.scalar(query):
-        return False
+    query = select(Incident).where(Incident.fold_key == key, Incident.state.in_(HANDLED)).order_by(Incident.opened_at)
+    standing = await docket.session.scalar(query.limit(1))
+    actor = Actor("edge", edge_id, placed.place["text"])
+    if standing is not None:
+        params = dict(standing.headline["params"])
+        if params.pop(BACK_AT, None) is None:
+            return False
+        standing.headline = standing.headline | {"params": params}
+        said = {"code": "gateway_lost_again", "edge": edge_id, "silent_s": round(silent_s), "text": "网关再次失联"}
+        docket.write(standing, "note", actor, said, occurred_at=last)
+        _ask_again(docket, standing)
+        return True
     incident = await docket.open(
         hazard=Hazard.GATEWAY,
         level=Level.III,
         fold_key=key,
         placed=placed,
         origin="sensor",
-        actor=Actor("edge", edge_id, placed.place["text"]),
+        actor=actor,
         exercise=None,
         occurred_at=last,
         said={"edge": edge_id, "silent_s": round(silent_s)},
@@ -371,8 +412,8 @@ async def gateway_back(docket: Docket, edge_id: str, placed: Placed) -> bool:
     incident = await docket.session.scalar(query.limit(1))
     if incident is None:
         return False
-    silent_s = round((docket.now - incident.opened_at).total_seconds())
+    silent_s = round((docket.now - incident.clock_from).total_seconds())
     params = {"code": "gateway_back", "edge": edge_id, "after_s": silent_s, "text": "网关恢复通信"}
     docket.write(incident, "note", Actor("edge", edge_id, placed.place["text"]), params)
-    docket.changes.append(Change(incident, "calmed"))
+    incident.headline = incident.headline | {"params": incident.headline["params"] | {BACK_AT: instant(docket.now)}}
     return True

@@ -7,7 +7,7 @@ is found. Two uploads of one content are one file.
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -88,7 +88,8 @@ class Store:
         """Write a content, whole and synced; its digest."""
         digest = hashlib.sha256(content).hexdigest()
         target = self.path(digest)
-        if target.exists():
+        with suppress(FileNotFoundError):
+            os.utime(target)  # it is wanted again: the sweep leaves what is young alone
             return digest
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=".new-")
@@ -116,6 +117,28 @@ class Store:
         except FileNotFoundError:
             return None
         return content if hashlib.sha256(content).hexdigest() == digest else None
+
+    def old(self, before: float) -> list[str]:
+        """Contents last wanted before an instant (epoch seconds); what a broken-off write left behind goes at once."""
+        found = []
+        for file in self._folder.glob("??/*"):
+            with suppress(FileNotFoundError):
+                if file.stat().st_mtime >= before:
+                    continue
+                if file.name.startswith(".new-"):
+                    file.unlink()
+                else:
+                    found.append(file.name)
+        return sorted(found)
+
+    def drop_old(self, digest: str, before: float) -> int:
+        """Forget a content that is still old; its size, 0 when it was wanted again meanwhile."""
+        with suppress(FileNotFoundError):
+            state = self.path(digest).stat()
+            if state.st_mtime < before:
+                self.path(digest).unlink()
+                return state.st_size
+        return 0
 
     def drop(self, digest: str) -> None:
         """Forget a content."""
@@ -175,6 +198,12 @@ async def others_with(session: AsyncSession, row: Attachment) -> bool:
         Attachment.digest == row.digest, Attachment.id != row.id, Attachment.erased_at.is_(None)
     )
     return await session.scalar(query.limit(1)) is not None
+
+
+async def named(session: AsyncSession, digests: Collection[str]) -> frozenset[str]:
+    """Those of some contents that an attachment still names."""
+    query = select(Attachment.digest).where(Attachment.digest.in_(list(digests)), Attachment.erased_at.is_(None))
+    return frozenset(await session.scalars(query))
 
 
 def attachment_json(row: Attachment) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cloud.audit import chain
 from cloud.audit import service as audit
 from cloud.feed import service as feed
+from cloud.feed.model import FeedEntry
 from cloud.feed.service import Audience
 from cloud.incidents import timeline, views
 from cloud.incidents.alarms import incident_level
@@ -25,12 +26,13 @@ from cloud.incidents.levels import Cap, capped
 from cloud.incidents.model import Incident, IncidentAlarm, IncidentCounter, TimelineEntry
 from cloud.incidents.places import Placed
 from cloud.incidents.states import HANDLED, State, move
+from cloud.notify.service import SELF_TEST
 from cloud.people.access import Person
 from cloud.people.service import new_id
 from cloud.problems import conflict
 from cloud.services import Services
 from wire.alert import Hazard
-from wire.level import Level
+from wire.level import Level, worst
 from wire.time import REAL
 
 _LOCK = 0x5357_494E  # advisory lock of incidents: 'SWIN'
@@ -89,6 +91,7 @@ class Docket:
     alarms: dict[tuple[str, int], IncidentAlarm] = field(default_factory=dict)  # (alarm_id, episode): read or made
     open_by_key: dict[str, list[Incident]] = field(default_factory=dict)  # fold keys asked for in this transaction
     opened: list[Incident] = field(default_factory=list)  # in this transaction, and not yet seen by families
+    calls: dict[str, tuple[Incident, Level]] = field(default_factory=dict)  # its worst level that is fresh
     _touched: dict[str, Incident] = field(default_factory=dict)
     _entries: list[TimelineEntry] = field(default_factory=list)
     _later: list[dict[str, Any]] = field(default_factory=list)
@@ -123,14 +126,16 @@ class Docket:
         `happened_at` is the real time that folding goes by, where it is not now.
         """
         day = self.now.astimezone(LOCAL)
-        counter = await self.session.get(IncidentCounter, day.date().isoformat())
+        own = exercise is not None and exercise.id == SELF_TEST  # synthetic alerts leave no gap in people's numbers
+        series = SELF_TEST if own else day.date().isoformat()
+        counter = await self.session.get(IncidentCounter, series)
         if counter is None:
-            counter = IncidentCounter(day=day.date().isoformat(), last=0)
+            counter = IncidentCounter(day=series, last=0)
             self.session.add(counter)
         counter.last += 1
         incident = Incident(
             id=new_id("inc"),
-            number=f"{day:%m%d}-{counter.last:04d}",
+            number=f"T-{counter.last}" if own else f"{day:%m%d}-{counter.last:04d}",
             state=State.RAISED,
             hazard=hazard,
             fold_key=fold_key,
@@ -268,21 +273,35 @@ class Docket:
             }
         )
 
+    def call(self, incident: Incident, level: Level) -> None:
+        """Note that a fresh alarm calls at this level. People are asked by the worst call, however brief it was."""
+        before = self.calls.get(incident.id)
+        if before is None or level.rank > before[1].rank:
+            self.calls[incident.id] = incident, level
+        self.unsettled[incident.id] = incident
+
     async def settle_all(self) -> None:
         """Settle every incident whose alarms have changed, then the families of what was touched."""
         from cloud.incidents import families  # it stands on this module
 
         await self.session.flush()
         while self.unsettled:
-            _, incident = self.unsettled.popitem()
-            await self.settle(incident)
+            changed, self.unsettled = self.unsettled, {}
+            alarms = await views.alarms_of(self.session, list(changed))
+            for incident in changed.values():
+                self.settle(incident, alarms[incident.id])
         await families.keep(self)
 
-    async def settle(self, incident: Incident) -> None:
-        """Level and headline from the alarms; a rise is written down and followed up."""
+    def settle(self, incident: Incident, rows: Sequence[IncidentAlarm]) -> None:
+        """Level and headline from the alarms; a rise is written down and followed up.
+
+        While nobody has acknowledged an incident it keeps the worst level at which it called: an alarm that falls to a
+        milder level, even before anybody could be told, calms nobody. One that was acknowledged before keeps it for
+        this transaction, so that people are asked by it.
+        """
         if incident.children:
             return  # its level is its children's: families.py
-        rows = (await views.alarms_of(self.session, [incident.id]))[incident.id]
+        called = self._called(incident)
         alarms = [views.view_of(row) for row in rows]
         before, stood = Level(incident.highest_level), Level(incident.level)
         hazard = Hazard(incident.hazard)
@@ -296,7 +315,8 @@ class Docket:
                 if hazard is not Hazard.GATEWAY
                 else incident.headline | {"params": incident.headline["params"] | line["params"]}
             )
-            judged = capped(standing.level, floor, cap, calling=sum(alarm.muted is None for alarm in alarms))
+            said = worst([standing.level, *([called] if called else [])]) or standing.level
+            judged = capped(said, floor, cap, calling=sum(alarm.muted is None for alarm in alarms))
             reason = standing.reason if judged.reason == "alarms" else judged.reason
             highest = max(standing.highest, judged.level, key=lambda level: level.rank)
         else:
@@ -305,45 +325,56 @@ class Docket:
         if cap is not None and judged.cap is None:
             incident.level_cap = None  # what is worse than what was looked at is not covered by that look
         incident.level, incident.highest_level = judged.level, highest
-        again = cap is not None and judged.cap is None and judged.level.rank > stood.rank
+        called_anew = incident.id in self.calls or (cap is not None and judged.cap is None)
+        again = called_anew and judged.level.rank > stood.rank
         if highest.rank > before.rank or again:
             params = {"from": stood.value if again else before.value, "to": judged.level.value, "reason": reason}
             self.write(incident, "level_raised", SYSTEM, params)
             self.changes.append(Change(incident, "level_raised"))
 
+    def _called(self, incident: Incident) -> Level | None:
+        """The worst level that has called since somebody took the incident, or in this transaction."""
+        kept = Level(incident.called_level) if incident.called_level else None
+        _, now = self.calls.get(incident.id, (incident, None))
+        called = worst([level for level in (kept, now) if level])
+        if incident.acknowledged_at is None:
+            incident.called_level = called
+        return called
+
     async def finish(self) -> None:
         """Tell the feed: every line, then each touched incident once. The last thing before the commit."""
+        self.unsettled |= {one.id: one for one, _ in self.calls.values() if one.acknowledged_at is not None}
+        self.calls = {}  # everybody has been asked
         await self.settle_all()
         await self.session.flush()
         by_id = self._touched
         await self._anchor()
         for entry in self._entries:
             incident = by_id[entry.incident_id]
-            await feed.append(
-                self.session,
-                kind="timeline",
-                key=incident.id,
-                value=views.entry_json(entry),
-                grid_path=incident.grid_path,
-                site=incident.site_id,
-                exercise=incident.exercise,
-                audience=Audience(persons=assigned_persons(incident)),
-            )
-        for line in self._later:
-            await feed.append(self.session, **line)
+            await self._tell(incident, "timeline", views.entry_json(entry))
+        for said in self._later:
+            await feed.enter(self.session, **said)
         alarms = await views.alarms_of(self.session, list(by_id))
-        for incident in by_id.values():
-            incident.position = await feed.append(
-                self.session,
-                kind="incident",
-                key=incident.id,
-                value=views.incident_json(incident, alarms[incident.id]),
-                grid_path=incident.grid_path,
-                site=incident.site_id,
-                exercise=incident.exercise,
-                audience=Audience(persons=assigned_persons(incident)),
-            )
+        told = [
+            (incident, await self._tell(incident, "incident", views.incident_json(incident, alarms[incident.id])))
+            for incident in by_id.values()
+        ]
+        await self.session.flush()  # all lines at once; they have their positions now
+        for incident, line in told:
+            incident.position = line.position
         self._touched, self._entries, self._later = {}, [], []
+
+    async def _tell(self, incident: Incident, kind: str, value: dict[str, Any]) -> FeedEntry:
+        return await feed.enter(
+            self.session,
+            kind=kind,
+            key=incident.id,
+            value=value,
+            grid_path=incident.grid_path,
+            site=incident.site_id,
+            exercise=incident.exercise,
+            audience=Audience(persons=assigned_persons(incident)),
+        )
 
     async def _anchor(self) -> None:
         """Hold the heads of the timelines written on in the audit chain: one line a transaction."""

@@ -33,6 +33,7 @@ class Incident(Base):
     highest_level: Mapped[str] = mapped_column(String(3))
     level_floor: Mapped[str | None] = mapped_column(String(3))  # raised by people or by a missed time limit
     level_cap: Mapped[dict[str, Any] | None]  # lowered by people: see levels.py
+    called_level: Mapped[str | None] = mapped_column(String(3))  # worst at which it called since anybody took it
     headline: Mapped[dict[str, Any]]
     place: Mapped[dict[str, Any]]
     site_id: Mapped[str | None] = mapped_column(String(64))
@@ -63,6 +64,7 @@ class Incident(Base):
     children: Mapped[list[Any] | None]  # ids, of an area's incident
     merged_into: Mapped[str | None] = mapped_column(String(40))  # 并案: who has its alarms, people and measures now
     measures: Mapped[list[Any] | None]  # those in force; snapshot kept by measures.py
+    knock_list: Mapped[dict[str, Any] | None]  # 逐户敲门: how many doors are open; snapshot kept by households
     reopened_at: Mapped[datetime | None]
     pending: Mapped[dict[str, Any] | None]  # 挂账: why, and when it comes back by itself
     pending_until: Mapped[datetime | None]
@@ -222,17 +224,3 @@ class IncidentCounter(Base):
 
     day: Mapped[str] = mapped_column(String(10), primary_key=True)
     last: Mapped[int]
-
-
-class IdempotencyKey(Base):
-    """The answer already given to a write that carried an `Idempotency-Key`."""
-
-    __tablename__ = "idempotency_keys"
-    __table_args__ = (Index("ix_idempotency_keys_created_at", "created_at"),)
-
-    person_id: Mapped[str] = mapped_column(String(64), primary_key=True)
-    key: Mapped[str] = mapped_column(String(128), primary_key=True)
-    fingerprint: Mapped[str] = mapped_column(String(64))  # of method, path and body
-    status: Mapped[int]
-    answer: Mapped[dict[str, Any]]
-    created_at: Mapped[datetime]

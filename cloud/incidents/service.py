@@ -36,6 +36,9 @@ def acknowledge(docket: Docket, incident: Incident, actor: Actor, *, at: datetim
     who = {"id": actor.id, "name": actor.name}
     incident.acknowledged_at, incident.acknowledged_by, incident.owner = docket.now, who, who
     incident.state = state_on_acknowledging(State(incident.state), Level(incident.level))
+    if incident.called_level is not None:  # from now on its level follows its alarms
+        incident.called_level = None
+        docket.unsettled[incident.id] = incident
     params = {"seconds": round((docket.now - incident.clock_from).total_seconds(), 1)}
     docket.write(incident, "acknowledged", actor, params, occurred_at=at)
     docket.changes.append(Change(incident, "acknowledged"))
@@ -128,11 +131,23 @@ def holds_open(incident: Incident) -> None:
         for one in incident.children or ()
         if State(one["state"]) not in OVER
     ]
+    knock = incident.knock_list or {}
+    if knock.get("open"):
+        errors.append(
+            ProblemError(
+                where=f"knock_list.{knock['id']}",
+                what=f"逐户敲门还有 {knock['open']} 户没有结果 / {knock['open']} doors have no outcome",
+                fix=f"knock, or give an officer's reason: POST /incidents/{incident.id}/knock-list/excuse",
+                code="knock_list_open",
+                params={"open": knock["open"], "doors": knock["doors"]},
+            )
+        )
     if errors:
         named = "; ".join(error.what for error in errors)
+        open_children = len(errors) > len(incident.measures or ()) + bool(knock.get("open"))
         raise Problem(
             409,
-            "measures-in-force" if incident.measures else "children-open",
+            "measures-in-force" if incident.measures else "children-open" if open_children else "knock-list-open",
             f"{incident.number} 不能结案 / cannot be closed: {named}",
             errors=errors,
         )
@@ -223,6 +238,7 @@ def set_level(
         raise invalid("checked", judged.why, "降级须先核实 / look first, then lower")
     incident.level_floor = judged.floor.value if judged.floor else None
     incident.level_cap = judged.cap.json() if judged.cap else None
+    incident.called_level = None  # somebody has judged it
     incident.level = wanted.value
     incident.highest_level = max(Level(incident.highest_level), wanted, key=lambda level: level.rank).value
     params = {"from": current.value, "to": wanted.value, "reason": reason, "checked": checked, "raises": judged.raises}

@@ -111,6 +111,7 @@ def incident_json(row: Incident, alarms: Sequence[IncidentAlarm]) -> dict[str, A
         "children": row.children,
         "merged_into": row.merged_into,
         "measures": row.measures or [],
+        "knock_list": row.knock_list,
         "level_cap": row.level_cap,
         "reopened_at": instant(row.reopened_at),
         "pending": row.pending,

@@ -108,9 +108,9 @@ async def _take_core(
     async with docket(services) as work:
         known = await _known(work.session, edge_id, [item.id for item in items.values()])
         alerts = [item.body for item in items.values() if isinstance(item.body, Alert)]
-        await work.read_alarms({(alert.alarm_id, alert.episode) for alert in alerts})
         devices = await places.of_devices(work.session, {alert.device for alert in alerts})
         issued = await exercises.issued(work.session, {alert.exercise for alert in alerts})
+        await arrivals.look_up(work, alerts, devices, issued)
         trusted = await _clock_trusted(work.session, edge_id)
         for index, item in items.items():
             if item.id in known:

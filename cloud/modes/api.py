@@ -2,11 +2,13 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import JSONResponse
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from cloud.idempotency import Did, once
 from cloud.modes import service
 from cloud.modes.model import Mode
 from cloud.modes.service import Kind, Wanted, mode_json
@@ -106,15 +108,17 @@ async def list_modes(
 
 
 @router.post("", summary="启动应急模式", status_code=201)
-async def begin(given: BeginIn, person: Officer, services: Shared) -> dict[str, Any]:
+async def begin(request: Request, given: BeginIn, person: Officer, services: Shared) -> JSONResponse:
     """A recorded decision with an end; thresholds are judged as the rulebook judges them, all or nothing.
 
-    The same kind for the same area is on once: a repeat is refused (409), so nothing begins twice.
+    The same kind for the same area is on once: another one is refused (409); the same `Idempotency-Key` again gets
+    the same answer.
     """
     if not within(person.area_path, given.area_path):
         raise Problem(403, "outside-area", "It lies outside the area that you are responsible for.")
     wanted = [Wanted(one.scope, one.id, one.rules, one.quality) for one in given.thresholds]
-    async with services.db.transaction() as session:
+
+    async def act(session: AsyncSession) -> Did:
         area = await session.get(Area, given.area_path)
         if area is None:
             raise invalid("area_path", f"there is no area '{given.area_path:.80}'", "take a path from GET /areas")
@@ -132,7 +136,9 @@ async def begin(given: BeginIn, person: Officer, services: Shared) -> dict[str, 
             staffing=given.staffing,
             tell=given.tell,
         )
-        return await _shown(session, mode, services)
+        return 201, await _shown(session, mode, services)
+
+    return await once(request, person, act)
 
 
 @router.get("/{mode_id}", summary="One")
@@ -146,19 +152,25 @@ async def get_mode(mode_id: str, person: Anyone, services: Shared) -> dict[str, 
 
 
 @router.post("/{mode_id}/extend", summary="延长 / 改期")
-async def extend(mode_id: str, given: ExtendIn, person: Officer, services: Shared) -> dict[str, Any]:
+async def extend(request: Request, mode_id: str, given: ExtendIn, person: Officer, services: Shared) -> JSONResponse:
     """Another end; the same twice changes nothing."""
-    async with services.db.transaction() as session:
+
+    async def act(session: AsyncSession) -> Did:
         mode = await _commanded(session, person, mode_id)
         await service.extend(session, mode, person, ends_at=given.ends_at, reason=given.reason, now=services.now())
-        return await _shown(session, mode, services)
+        return 200, await _shown(session, mode, services)
+
+    return await once(request, person, act)
 
 
 @router.post("/{mode_id}/end", summary="解除应急模式")
-async def end(mode_id: str, given: EndIn, person: Officer, services: Shared) -> dict[str, Any]:
+async def end(request: Request, mode_id: str, given: EndIn, person: Officer, services: Shared) -> JSONResponse:
     """Thresholds go back to what they were, but for what somebody changed meanwhile; a second end changes nothing."""
-    async with services.db.transaction() as session:
+
+    async def act(session: AsyncSession) -> Did:
         mode = await _commanded(session, person, mode_id)
         by = {"id": person.id, "name": person.name}
         await service.end(session, mode, by=by, reason=given.reason, now=services.now())
-        return await _shown(session, mode, services)
+        return 200, await _shown(session, mode, services)
+
+    return await once(request, person, act)

@@ -2,18 +2,19 @@
 
 import asyncio
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 import httpx
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloud.database import Database
 from cloud.feed import service as feed
 from cloud.feed.service import Audience
 
-WEBHOOK_TIMEOUT_S = 10.0
+WEBHOOK_TIMEOUT_S = 5.0
 LOG_LIMIT_BYTES = 10 * 1024 * 1024
 """A notification log that has grown beyond this becomes `.1`, and a new one begins."""
 
@@ -30,6 +31,9 @@ class Message:
     exercise: str | None
     body: dict[str, Any]
     created_at: datetime
+    address: str = field(default="", repr=False)  # opened for the hand-over only; never in `json`, logs or the feed
+    silent: bool = False
+    token: str = field(default="", repr=False)  # proves a receipt for it
 
     def json(self) -> dict[str, Any]:
         """As channels hand it on."""
@@ -46,7 +50,18 @@ class Message:
 
 
 class NotSent(Exception):  # noqa: N818  the outbox's word
-    """Why a message could not be handed over this time."""
+    """Why a message could not be handed over this time.
+
+    Args:
+        why: for the receipt; never holds an address.
+        address: the address is at fault, not the channel: no use trying again, and the channel counts as up.
+        gone: the address is no more (a browser gave up its subscription): the way is removed.
+    """
+
+    def __init__(self, why: str, *, address: bool = False, gone: bool = False) -> None:
+        super().__init__(why)
+        self.address = address or gone
+        self.gone = gone
 
 
 class Channel(Protocol):
@@ -70,15 +85,19 @@ class FeedChannel:
     async def send(self, message: Message) -> str:
         """Append it to the feed, for this person (and administrators) only."""
         async with self._db.transaction() as session:
-            position = await feed.append(
-                session,
-                kind="notification",
-                key=message.id,
-                value=message.json(),
-                grid_path=None,
-                exercise=message.exercise,
-                audience=Audience(persons=(message.person_id,), roles=("administrator",)),
-            )
+            return await self.enter(session, message)
+
+    async def enter(self, session: AsyncSession, message: Message) -> str:
+        """The same within a transaction: the hand-over and its record are then one."""
+        position = await feed.append(
+            session,
+            kind="notification",
+            key=message.id,
+            value=message.json(),
+            grid_path=None,
+            exercise=message.exercise,
+            audience=Audience(persons=(message.person_id,), roles=("administrator",)),
+        )
         return f"feed position {position}"
 
 
@@ -88,13 +107,15 @@ class LogFileChannel:
     def __init__(self, path: Path, limit_bytes: int = LOG_LIMIT_BYTES) -> None:
         self._path = path
         self._limit_bytes = limit_bytes
+        self._one_at_a_time = asyncio.Lock()
 
     async def send(self, message: Message) -> str:
         """Append one line."""
         try:
-            await asyncio.to_thread(self._write, json.dumps(message.json(), ensure_ascii=False))
+            async with self._one_at_a_time:
+                await asyncio.to_thread(self._write, json.dumps(message.json(), ensure_ascii=False))
         except OSError as error:
-            raise NotSent(f"{self._path}: {error}") from error
+            raise NotSent(f"{self._path.name}: {error}") from error
         return self._path.name
 
     def _write(self, line: str) -> None:
@@ -114,16 +135,27 @@ class WebhookChannel:
 
     async def send(self, message: Message) -> str:
         """Post it; any 2xx is a hand-over. The id goes along as idempotency key."""
-        try:
-            answer = await self._client.post(
-                self._url,
-                json=message.json(),
-                headers={"Idempotency-Key": message.id},
-                timeout=WEBHOOK_TIMEOUT_S,
-                follow_redirects=False,
-            )
-        except httpx.HTTPError as error:
-            raise NotSent(f"{type(error).__name__}: {error}") from error
-        if not answer.is_success:
-            raise NotSent(f"HTTP {answer.status_code}")
-        return f"HTTP {answer.status_code}"
+        return await posted(self._client, self._url, message.id, message.json())
+
+
+async def posted(
+    client: httpx.AsyncClient, url: str, key: str, body: dict[str, Any], headers: dict[str, str] | None = None
+) -> str:
+    """POST JSON to a webhook that an administrator has set; any 2xx is a hand-over.
+
+    Raises:
+        NotSent: no answer in time, or another status.
+    """
+    try:
+        answer = await client.post(
+            url,
+            json=body,
+            headers={"Idempotency-Key": key} | (headers or {}),
+            timeout=WEBHOOK_TIMEOUT_S,
+            follow_redirects=False,
+        )
+    except httpx.HTTPError as error:
+        raise NotSent(f"{type(error).__name__}: {error}") from error
+    if not answer.is_success:
+        raise NotSent(f"HTTP {answer.status_code}")
+    return f"HTTP {answer.status_code}"

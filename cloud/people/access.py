@@ -1,6 +1,7 @@
 """The one place that answers 'may this person see that?', and the guards in front of routes."""
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from enum import StrEnum
@@ -114,20 +115,34 @@ def _refuse_foreign_origin(request: Request) -> None:
 
 async def person_by_token(services: Services, token: str) -> Person | None:
     """Whose session a token is; None when it is unknown, over, or the account is closed."""
+    return (await persons_by_tokens(services, [token])).get(token)
+
+
+async def persons_by_tokens(services: Services, tokens: Collection[str]) -> dict[str, Person]:
+    """Whose sessions some tokens are, without those that are unknown or over and whose accounts are closed."""
+    by_hash = {token_hash(token): token for token in tokens}
     async with services.db.reading() as session:
-        found = await session.execute(
-            select(Account)
-            .join(SignIn, SignIn.person_id == Account.id)
-            .where(SignIn.token_hash == token_hash(token), SignIn.expires_at > services.now(), Account.active)
+        query = (
+            select(SignIn.token_hash, Account)
+            .join(Account, SignIn.person_id == Account.id)
+            .where(SignIn.token_hash.in_(by_hash), SignIn.expires_at > services.now(), Account.active)
         )
-        account = found.scalar_one_or_none()
-        if account is None:
-            return None
-        exercises = await session.scalars(select(Participation.exercise).where(Participation.person_id == account.id))
-        responders = await session.scalars(
-            select(ResponderMember.responder_id).where(ResponderMember.person_id == account.id)
-        )
-        return to_person(account, exercises=exercises.all(), responders=responders.all())
+        accounts = {row[0]: row[1] for row in await session.execute(query)}
+        ids = {account.id for account in accounts.values()}
+        if not ids:
+            return {}
+        exercises: dict[str, set[str]] = defaultdict(set)
+        responders: dict[str, set[str]] = defaultdict(set)
+        drills = select(Participation.person_id, Participation.exercise).where(Participation.person_id.in_(ids))
+        for person, exercise in await session.execute(drills):
+            exercises[person].add(exercise)
+        members = select(ResponderMember.person_id, ResponderMember.responder_id)
+        for person, responder in await session.execute(members.where(ResponderMember.person_id.in_(ids))):
+            responders[person].add(responder)
+    return {
+        by_hash[hashed]: to_person(one, exercises=exercises[one.id], responders=responders[one.id])
+        for hashed, one in accounts.items()
+    }
 
 
 def to_person(account: Account, *, exercises: Collection[str] = (), responders: Collection[str] = ()) -> Person:

@@ -8,16 +8,15 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from cloud.people import passwords, service
-from cloud.people.access import COOKIE, EVERYONE, STAFF, Person, Role, may_see, require, to_person, token_of, within
+from cloud.people.access import COOKIE, EVERYONE, Person, Role, may_see, require, to_person, token_of, within
 from cloud.people.model import Account, Area
-from cloud.problems import Problem, not_found
+from cloud.problems import Problem
 from cloud.services import Services, services_of
 
 router = APIRouter(tags=["people"])
 Item = TypeVar("Item")
 Shared = Annotated[Services, Depends(services_of)]
 AnyPerson = Annotated[Person, Depends(require(*EVERYONE))]
-Staff = Annotated[Person, Depends(require(*STAFF))]
 Administrator = Annotated[Person, Depends(require(Role.ADMINISTRATOR))]
 
 _Username = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{1,63}$")]
@@ -119,23 +118,6 @@ class AreaOut(BaseModel):
     lat: float | None
 
 
-class ResponderOut(BaseModel):
-    """One who can be sent."""
-
-    id: str
-    name: str
-    name_en: str
-    kind: str
-    role: str
-    area_path: str
-    skills: list[str]
-    lon: float | None
-    lat: float | None
-    position_at: datetime | None
-    on_shift_until: datetime | None
-    person_ids: list[str]
-
-
 class ShiftOut(BaseModel):
     """Somebody on duty."""
 
@@ -146,14 +128,11 @@ class ShiftOut(BaseModel):
     responder_id: str | None
     starts_at: datetime
     ends_at: datetime
-
-
-class PositionIn(BaseModel):
-    """Where one is."""
-
-    lon: Annotated[float, Field(ge=-180, le=180)]
-    lat: Annotated[float, Field(ge=-90, le=90)]
-    at: AwareDatetime | None = Field(None, description="Device time of the fix")
+    rota_id: str | None = Field(None, description="The rota that it comes of")
+    turn: str | None = Field(None, description="班次")
+    planned_id: str | None = Field(None, description="A 角: whom the rota names")
+    deputy_id: str | None = Field(None, description="B 角: who stands in")
+    why: str | None = Field(None, description="leave, swap, stand_in, extra: why it is not the planned one")
 
 
 class Page(BaseModel, Generic[Item]):
@@ -298,43 +277,6 @@ async def list_areas(person: AnyPerson, services: Shared) -> Page[AreaOut]:
 
 def _near(person: Person, area: Area) -> bool:
     return within(person.area_path, area.path) or within(area.path, person.area_path)
-
-
-@router.get("/responders", summary="Who can be sent")
-async def list_responders(person: Staff, services: Shared) -> Page[ResponderOut]:
-    """People and teams within one's area, with the end of their present shift."""
-    async with services.db.reading() as session:
-        found = [one for one in await service.responders(session) if within(person.area_path, one.area_path)]
-        members = await service.all_members(session)
-        on_shift = {shift.responder_id: shift.ends_at for shift in await service.shifts_at(session, services.now())}
-    items = [
-        ResponderOut(
-            id=one.id,
-            name=one.name,
-            name_en=one.name_en,
-            kind=one.kind,
-            role=one.role,
-            area_path=one.area_path,
-            skills=one.skills,
-            lon=one.lon,
-            lat=one.lat,
-            position_at=one.position_at,
-            on_shift_until=on_shift.get(one.id),
-            person_ids=members.get(one.id, []),
-        )
-        for one in found
-    ]
-    return Page[ResponderOut](items=items)
-
-
-@router.put("/responders/{responder_id}/position", status_code=204, summary="Share where one is")
-async def share_position(responder_id: str, position: PositionIn, person: AnyPerson, services: Shared) -> None:
-    """Only for oneself or one's team. A fix from the future counts as of now."""
-    if responder_id not in person.responder_ids:
-        raise not_found("responder", responder_id)
-    now = services.now()
-    async with services.db.transaction() as session:
-        await service.set_position(session, responder_id, position.lon, position.lat, min(position.at or now, now))
 
 
 @router.get("/shifts", summary="Who is on duty")

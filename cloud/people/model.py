@@ -80,8 +80,18 @@ class Responder(Base):
     skills: Mapped[list[Any]] = mapped_column(JsonColumn)
     lon: Mapped[float | None]
     lat: Mapped[float | None]
-    position_at: Mapped[datetime | None]
+    position_at: Mapped[datetime | None]  # of a shared position; with `sharing_until` past it is deleted
     active: Mapped[bool] = mapped_column(default=True)
+    skill_expiry: Mapped[dict[str, Any] | None]  # by skill: the last day on which the certificate holds
+    organisation: Mapped[str | None] = mapped_column(String(100))  # department, firm, rescue team
+    vehicle: Mapped[str | None] = mapped_column(String(100))
+    equipment: Mapped[list[Any] | None]
+    may_not: Mapped[list[Any] | None]  # tasks that this one is never asked for, beside what the role never does
+    opted_in_at: Mapped[datetime | None]  # volunteers and rescue teams: without it nobody asks them
+    post_lon: Mapped[float | None]  # where they usually are: a station, a booth
+    post_lat: Mapped[float | None]
+    sharing_until: Mapped[datetime | None]  # shares where they are until then
+    sharing_by: Mapped[str | None] = mapped_column(String(64))  # the person who agreed to it
 
 
 class ResponderMember(Base):
@@ -97,7 +107,11 @@ class Shift(Base):
     """Somebody on duty for an area from one instant to another; either a person (posts) or a responder."""
 
     __tablename__ = "shifts"
-    __table_args__ = (Index("ix_shifts_starts_at_ends_at", "starts_at", "ends_at"),)
+    __table_args__ = (
+        Index("ix_shifts_starts_at_ends_at", "starts_at", "ends_at"),
+        Index("ix_shifts_ends_at", "ends_at", "starts_at"),
+        Index("ix_shifts_rota_id", "rota_id", "ends_at"),
+    )
 
     id: Mapped[str] = mapped_column(String(64), primary_key=True)
     post: Mapped[str] = mapped_column(String(20))  # duty_officer, duty_leader, standby, responder
@@ -106,6 +120,11 @@ class Shift(Base):
     responder_id: Mapped[str | None] = mapped_column(ForeignKey("responders.id", ondelete="CASCADE"), index=True)
     starts_at: Mapped[datetime]
     ends_at: Mapped[datetime]
+    rota_id: Mapped[str | None] = mapped_column(String(64))  # the rota that it was laid from (cloud/rotas)
+    turn: Mapped[str | None] = mapped_column(String(40))  # 班次
+    planned_id: Mapped[str | None] = mapped_column(String(64))  # A 角: whom the rota names
+    deputy_id: Mapped[str | None] = mapped_column(String(64))  # B 角
+    why: Mapped[str | None] = mapped_column(String(12))  # leave, swap, stand_in, extra: why it is not the planned one
 
 
 class Participation(Base):

@@ -190,15 +190,6 @@ async def all_members(session: AsyncSession) -> dict[str, list[str]]:
     return by_responder
 
 
-async def set_position(session: AsyncSession, responder_id: str, lon: float, lat: float, at: datetime) -> None:
-    """Where a responder was; an older position never replaces a newer one."""
-    await session.execute(
-        update(Responder)
-        .where(Responder.id == responder_id, (Responder.position_at.is_(None)) | (Responder.position_at <= at))
-        .values(lon=lon, lat=lat, position_at=at)
-    )
-
-
 async def shifts_at(session: AsyncSession, at: datetime) -> list[Shift]:
     """Who is on duty at an instant."""
     query = select(Shift).where(Shift.starts_at <= at, Shift.ends_at > at).order_by(Shift.area_path, Shift.post)

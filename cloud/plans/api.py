@@ -4,10 +4,12 @@ import re
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from cloud.idempotency import Did, once
 from cloud.people.access import STAFF, Person, Role, may_see, require
 from cloud.plans import service
 from cloud.plans.library import shipped
@@ -100,6 +102,14 @@ async def _site(session: AsyncSession, person: Person, site_id: str) -> Site:
     return site
 
 
+def _headers(answer: dict[str, Any]) -> dict[str, str]:
+    return {"ETag": f'"{answer["revision"]}"'}
+
+
+def _answer(found: Effective, site_id: str) -> Did:
+    return 200, _out(found, site_id).model_dump(mode="json")
+
+
 def _expected(given: str | None) -> int:
     if given is None:
         raise Problem(428, "which-revision", "Say in If-Match which revision you looked at (its ETag).")
@@ -133,61 +143,66 @@ async def get_plan(hazard: Hazard, site_id: SiteId, person: Staff, services: Sha
     return _out(found, site_id)
 
 
-@router.put("/{hazard}/sites/{site_id}", summary="修订预案")
+@router.put("/{hazard}/sites/{site_id}", summary="修订预案", response_model=PlanOut)
 async def put_plan(
+    request: Request,
     hazard: Hazard,
     site_id: SiteId,
     given: PlanIn,
     person: Author,
     services: Shared,
-    response: Response,
     if_match: IfMatch = None,
-) -> PlanOut:
+) -> JSONResponse:
     """A plan of the site's own, whole; 422 names every fault (more than seven lines, a role that is none, …)."""
     expected, plan = _expected(if_match), service.judged(given.plan, hazard)
-    async with services.db.transaction() as session:
+
+    async def act(session: AsyncSession) -> Did:
         site = await _site(session, person, site_id)
         found = await service.put(
             session, site, hazard, plan, expected=expected, person=person, why=given.why, now=services.now()
         )
-    response.headers["ETag"] = f'"{found.revision}"'
-    return _out(found, site_id)
+        return _answer(found, site_id)
+
+    return await once(request, person, act, _headers)
 
 
-@router.delete("/{hazard}/sites/{site_id}", summary="恢复通用预案")
+@router.delete("/{hazard}/sites/{site_id}", summary="恢复通用预案", response_model=PlanOut)
 async def delete_plan(
+    request: Request,
     hazard: Hazard,
     site_id: SiteId,
     person: Author,
     services: Shared,
-    response: Response,
     why: Annotated[str, Query(min_length=2, max_length=500)],
     if_match: IfMatch = None,
-) -> PlanOut:
+) -> JSONResponse:
     """The shipped plan holds again; the history stays."""
     expected = _expected(if_match)
-    async with services.db.transaction() as session:
+
+    async def act(session: AsyncSession) -> Did:
         site = await _site(session, person, site_id)
         found = await service.put(
             session, site, hazard, None, expected=expected, person=person, why=why, now=services.now(), act="delete"
         )
-    response.headers["ETag"] = f'"{found.revision}"'
-    return _out(found, site_id)
+        return _answer(found, site_id)
+
+    return await once(request, person, act, _headers)
 
 
-@router.post("/{hazard}/sites/{site_id}/revert", summary="恢复到较早版本")
+@router.post("/{hazard}/sites/{site_id}/revert", summary="恢复到较早版本", response_model=PlanOut)
 async def revert_plan(
+    request: Request,
     hazard: Hazard,
     site_id: SiteId,
     given: RevertIn,
     person: Author,
     services: Shared,
-    response: Response,
     if_match: IfMatch = None,
-) -> PlanOut:
+) -> JSONResponse:
     """What that revision said becomes a new one."""
     expected = _expected(if_match)
-    async with services.db.transaction() as session:
+
+    async def act(session: AsyncSession) -> Did:
         site = await _site(session, person, site_id)
         found = await service.revert(
             session,
@@ -199,8 +214,9 @@ async def revert_plan(
             why=given.why,
             now=services.now(),
         )
-    response.headers["ETag"] = f'"{found.revision}"'
-    return _out(found, site_id)
+        return _answer(found, site_id)
+
+    return await once(request, person, act, _headers)
 
 
 @router.get("/{hazard}/sites/{site_id}/history", summary="Every change of a site's 预案")

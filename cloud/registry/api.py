@@ -391,4 +391,4 @@ async def list_profiles(_person: Staff) -> ProfilePage:
 async def get_map(person: AnyPerson, services: Shared) -> views.MapOut:
     """Feature collections within one's area; responders only for duty officers, trainers and administrators."""
     async with services.db.reading() as session:
-        return await views.map_of(session, person)
+        return await views.map_of(session, person, services.now())

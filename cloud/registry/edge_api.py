@@ -1,6 +1,6 @@
 """What an edge asks: its whole configuration, and every change after a revision."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Annotated
 
 import msgspec
@@ -42,18 +42,13 @@ async def follow_changes(
     if isinstance(await services.feed.after(position, kind=kind), Reset):
         raise Problem(410, "list-again", f"Revision {position} is older than what is kept: get the configuration.")
 
-    async def chosen(entry: Entry) -> ServerSentEvent | None:
-        if entry.kind != kind:
-            return None
-        value = entry.value or {}
-        body = None if value["value"] is None else msgspec.Raw(msgspec.json.encode(value["value"]))
-        change = EdgeChange(revision=entry.position, kind=value["kind"], key=entry.key, value=body)
-        return ServerSentEvent(msgspec.json.encode(change).decode(), event="change", id=str(entry.position))
+    async def chosen(page: Sequence[Entry]) -> list[bytes]:
+        return [_change(entry) for entry in page if entry.kind == kind]
 
     async def beat() -> ServerSentEvent | None:
         return ServerSentEvent(comment="alive")
 
-    events: AsyncIterator[ServerSentEvent] = stream.events(
+    events: AsyncIterator[ServerSentEvent | bytes] = stream.events(
         services.feed,
         position,
         chosen=chosen,
@@ -64,3 +59,10 @@ async def follow_changes(
         kind=kind,
     )
     return stream.response(events)
+
+
+def _change(entry: Entry) -> bytes:
+    value = entry.value or {}
+    body = None if value["value"] is None else msgspec.Raw(msgspec.json.encode(value["value"]))
+    change = EdgeChange(revision=entry.position, kind=value["kind"], key=entry.key, value=body)
+    return ServerSentEvent(msgspec.json.encode(change).decode(), event="change", id=str(entry.position)).encode()

@@ -1,23 +1,23 @@
 """The demonstration neighbourhood: 澄江市柳荫街道, a fictional place with invented people.
 
-Writes areas, the map (`seed_map`), sites, buildings, zones, accounts, responders, shifts around now and one edge;
+Writes areas, the map (`seed_map`), sites, buildings, zones, accounts, responders, rotas and one edge;
 devices are registered through the API by whoever simulates them. Running it again changes nothing that stands and
 renews the shifts.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloud.people import service as people
 from cloud.people.access import Role
-from cloud.people.model import Account, Area, Responder, ResponderMember, Shift
+from cloud.people.model import Account, Area, Responder, ResponderMember
 from cloud.registry.model import Building, Edge, Site, Zone
 from cloud.registry.seed_map import ORIGIN_LAT, ORIGIN_LON, at, box, features, polygon
+from cloud.rotas import seed as rotas
 
 CITY = "/chengjiang"
 DISTRICT = f"{CITY}/liuyin"
@@ -39,11 +39,13 @@ class _Person:
     responder: str | None = None  # role as a responder
     skills: tuple[str, ...] = ()
     position: tuple[float, float] | None = None
+    deputy_of: str | None = None  # B 角 of that one
 
 
 PEOPLE = (
     _Person("duty", "林知远", "Lin Zhiyuan", (Role.DUTY_OFFICER,), STREET, "duty_officer"),
     _Person("leader", "王海燕", "Wang Haiyan", (Role.DUTY_OFFICER,), STREET, "duty_leader"),
+    _Person("deputy", "何清", "He Qing", (Role.DUTY_OFFICER,), STREET, "standby", deputy_of="duty"),
     _Person("district", "程立新", "Cheng Lixin", (Role.DUTY_OFFICER,), DISTRICT, "duty_officer"),
     _Person("city", "苏敬之", "Su Jingzhi", (Role.DUTY_OFFICER,), CITY, "duty_officer"),
     _Person("manager", "赵敏", "Zhao Min", (Role.PROPERTY_MANAGER,), STREET),
@@ -171,7 +173,7 @@ async def demo(session: AsyncSession, *, now: datetime, password: Callable[[str]
 
     Args:
         session: the transaction.
-        now: shifts are laid around it.
+        now: rotas are laid out from it.
         password: the password of a new account, by username.
 
     Returns:
@@ -202,7 +204,8 @@ async def demo(session: AsyncSession, *, now: datetime, password: Callable[[str]
     await session.flush()
     opened = [one for person in PEOPLE if (one := await _person(session, person, now, password))]
     await _team(session)
-    await _shifts(session, now)
+    await rotas.plant(session, _rotas(), [f"per_{one.username}" for one in PEOPLE], [(WANGHU, "micro_fire_station")],
+                      now=now)  # fmt: skip
     return opened
 
 
@@ -222,8 +225,8 @@ async def _person(
         lon, lat = at(*person.position) if person.position else (None, None)
         await session.merge(
             Responder(id=f"rsp_{person.username}", name=person.name, name_en=person.name_en, kind="person",
-                      role=person.responder, area_path=person.area, skills=list(person.skills), lon=lon, lat=lat,
-                      position_at=now, active=True)
+                      role=person.responder, area_path=person.area, skills=list(person.skills),
+                      post_lon=lon, post_lat=lat, active=True)
         )  # fmt: skip
         await session.flush()
         await session.merge(ResponderMember(responder_id=f"rsp_{person.username}", person_id=person_id))
@@ -236,7 +239,8 @@ async def _team(session: AsyncSession) -> None:
     await session.merge(
         Responder(id=TEAM_ID, name="望湖微型消防站", name_en="Wanghu micro fire station", kind="team",
                   role="micro_fire_station", area_path=WANGHU, skills=["fire", "evacuation", "first_aid"],
-                  lon=lon, lat=lat, position_at=None, active=True)
+                  equipment=["灭火器", "消防斧", "过滤式自救呼吸器"], vehicle="微型消防车",
+                  post_lon=lon, post_lat=lat, active=True)
     )  # fmt: skip
     await session.flush()
     for username in ("mfs", "guard"):
@@ -244,21 +248,24 @@ async def _team(session: AsyncSession) -> None:
     await session.flush()
 
 
-async def _shifts(session: AsyncSession, now: datetime) -> None:
-    """Three shifts of twelve hours each, the middle one around now."""
-    await session.execute(delete(Shift).where(Shift.id.startswith("shf_demo-", autoescape=True)))
-    start = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=3)
-    for turn in (-1, 0, 1, 2):
-        begins = start + timedelta(hours=12 * turn)
-        span = {"starts_at": begins, "ends_at": begins + timedelta(hours=12)}
-        for person in PEOPLE:
-            name = f"shf_demo-{person.username}-{turn}"
-            if person.post:
-                session.add(Shift(id=name, post=person.post, area_path=person.area,
-                                  person_id=f"per_{person.username}", **span))  # fmt: skip
-            elif person.responder:
-                session.add(Shift(id=name, post="responder", area_path=person.area,
-                                  responder_id=f"rsp_{person.username}", **span))  # fmt: skip
-        session.add(Shift(id=f"shf_demo-team-{turn}", post="responder", area_path=WANGHU,
-                          responder_id=TEAM_ID, **span))  # fmt: skip
-    await session.flush()
+_POSTS = {"duty_officer": "值班员", "duty_leader": "带班领导", "standby": "备勤"}
+
+
+def _rotas() -> tuple[rotas.Planted, ...]:
+    """Who stands where: posts of 24 hours with a B 角 where there is one, the force by day and by night."""
+    names = {area.path: area.name for area in areas()}
+    deputies = {person.deputy_of: f"per_{person.username}" for person in PEOPLE if person.deputy_of}
+    found = [rotas.Planted("rta_demo-team", WANGHU, "responder", "望湖微型消防站", rotas.day_and_night(TEAM_ID))]
+    for person in PEOPLE:
+        name, who = f"rta_demo-{person.username}", f"per_{person.username}"
+        if person.post == "standby":
+            turns = rotas.nights_and_days_off(who)
+            found.append(rotas.Planted(name, person.area, "standby", f"{names[person.area]}备勤", turns))
+        elif person.post:
+            turns = rotas.around_the_clock(who, deputies.get(person.username))
+            called = f"{names[person.area]}{_POSTS[person.post]}"
+            found.append(rotas.Planted(name, person.area, person.post, called, turns))
+        elif person.responder:
+            turns = rotas.day_and_night(f"rsp_{person.username}")
+            found.append(rotas.Planted(name, person.area, "responder", f"{names[person.area]} {person.name}", turns))
+    return tuple(found)

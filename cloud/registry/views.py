@@ -1,6 +1,7 @@
 """The registry as people look at it: the tree of places, the map, the profile library."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel
@@ -9,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloud.people import service as people
 from cloud.people.access import Person, Role, may_see, within
+from cloud.people.force import place_of
 from cloud.people.model import Area
 from cloud.registry.model import Building, Device, DeviceState, MapFeature, Site, Zone
 from device_profiles.profile import Profile
@@ -167,8 +169,8 @@ def profile_out(profile: Profile) -> ProfileOut:
     )
 
 
-async def map_of(session: AsyncSession, person: Person) -> MapOut:
-    """GeoJSON collections within a person's sight."""
+async def map_of(session: AsyncSession, person: Person, now: datetime) -> MapOut:
+    """GeoJSON collections within a person's sight; of responders, where they share that they are, else their posts."""
     grids = [
         _feature(area.outline, path=area.path, id=area.path.rsplit("/", 1)[-1], name=area.name, name_en=area.name_en)
         for area in await session.scalars(select(Area).where(Area.tier == "grid").order_by(Area.path))
@@ -197,13 +199,11 @@ async def map_of(session: AsyncSession, person: Person) -> MapOut:
     ]
     responders = []
     if person.has(Role.DUTY_OFFICER, Role.TRAINER, Role.ADMINISTRATOR):
-        responders = [
-            _feature(
-                _point(one.lon, one.lat), id=one.id, name=one.name, name_en=one.name_en, kind=one.kind, role=one.role
-            )
-            for one in await people.responders(session)
-            if one.lon is not None and one.lat is not None and within(person.area_path, one.area_path)
-        ]
+        for who in await people.responders(session):
+            lon, lat, _ = place_of(who, now)
+            if lon is not None and lat is not None and within(person.area_path, who.area_path):
+                said = {"id": who.id, "name": who.name, "name_en": who.name_en, "kind": who.kind, "role": who.role}
+                responders.append(_feature(_point(lon, lat), **said))
     ground: dict[str, list[dict[str, Any]]] = {}
     for one in await session.scalars(select(MapFeature).order_by(MapFeature.id)):
         if _near(person, one.area_path):

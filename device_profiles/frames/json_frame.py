@@ -15,6 +15,7 @@ from device_profiles.frames.plan import Parts
 from device_profiles.frames.text_frame import MAX_TEXT_BYTES, TextDecoder, convert_point
 from device_profiles.frames.tree_frame import TreePlan
 from device_profiles.frames.values import Derivation, chain, linear
+from wire.time import LAST_MS
 
 _NOT_JSON_NUMBERS = re.compile(rb"NaN|Infinity|[0-9][eE]\+?[0-9]{3}")
 _SLOW_NUMBERS = re.compile(rb"[0-9][eE]\+?[0-9][0-9]")
@@ -55,6 +56,8 @@ class JsonPlan(TreePlan):
         self._straight = len(typed) == self.width and all(cell.convert is None for cell in typed)
         self._ts, self._seq, self._boot = self.header.ts, self.header.seq, self.header.boot
         self._instant = self.header.clock.instant
+        # the time is in ms since the epoch where it is a number, and all that says which message it is stands there
+        self._native = min(self._ts, self._seq, self._boot) >= 0 and self.header.clock.plain
         self._events, self._silent = self.announcements.of, self.announcements.silent
         if self._look is not None:
             self.longest = MAX_PAYLOAD_BYTES
@@ -74,6 +77,11 @@ class JsonPlan(TreePlan):
         values: tuple[float | None, ...]
         if self._straight:
             values = raw[: self.width]
+            if self._native and raw[self._ts].__class__ is int and 0 <= raw[self._ts] <= LAST_MS and None not in values:
+                boot = raw[self._boot]
+                if boot is None or boot.__class__ is str:
+                    events = () if self._silent else self._events(values, texts)
+                    return Message(raw[self._ts], None, raw[self._seq], boot, values, texts, events, ())
         else:
             row: list[float | None] = [None] * self.width
             self.take(self._typed, raw, row, texts, problems)

@@ -100,6 +100,7 @@ class Clock:
         self._seconds = field is not None and field.unit == "s"
         self._zone = field.zone if field else None
         self._earliest = CLOCK_SET_MS if field else 0
+        self.plain = field is None  # a number is ms since the epoch, whatever it is
 
     def instant(self, raw: Any) -> tuple[int | None, str | None]:
         """Epoch milliseconds, or why not."""

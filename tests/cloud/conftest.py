@@ -95,7 +95,7 @@ def originals(tmp_path_factory) -> Originals:
 async def database_url(request, tmp_path, originals) -> AsyncIterator[str]:
     """URL of a database of each kind: empty, or with what the test's other fixtures need in it."""
     wanted = request.fixturenames
-    content = "world" if "app" in wanted else "tables" if "database" in wanted else None
+    content = "world" if {"app", "seeded"} & set(wanted) else "tables" if "database" in wanted else None
     if request.param == "sqlite":
         file = tmp_path / "cloud.sqlite"
         await originals.sqlite(content, file)
@@ -119,6 +119,11 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     db = Database(database_url)
     yield db
     await db.close()
+
+
+@pytest.fixture
+def seeded() -> None:
+    """Asked for beside `database`: it holds the demo world, also without the application."""
 
 
 @pytest.fixture

@@ -1,16 +1,18 @@
 """Accounts, sessions, and what a person may see."""
 
 import dataclasses
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import httpx
 import pytest
+from cloud_world import all_that_is_due
 from demo_accounts import PASSWORD
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select, update
 
-from cloud.people import service
+from cloud.dispatch import roster
+from cloud.people import force, service
 from cloud.people.access import Person, Role, guards_of, may_see, within
 from cloud.people.model import Account, Responder, SignIn
 from cloud.people.throttle import MAX_NAMES, LoginThrottle
@@ -126,18 +128,92 @@ async def test_faulty_input_is_answered_with_what_is_wrong_where(sign_in):
     }
 
 
-async def test_one_shares_only_ones_own_position_and_an_older_fix_changes_nothing(sign_in, database, services):
+async def test_a_position_is_shared_by_agreement_rounded_for_a_time_and_then_deleted(sign_in, database, services):
     zhou = await sign_in("zhou")
     put = zhou.put
-    now = services.now()
-    fix = {"lon": 120.301, "lat": 31.501, "at": now.isoformat()}
+    start = services.now()
+    fix = {"lon": 120.30149, "lat": 31.50051, "at": start.isoformat()}
+    answer = await put("/api/v1/responders/rsp_zhou/position", json=fix)
+    assert (answer.status_code, answer.json()["type"]) == (409, "urn:shouwang:problem:not-sharing")
+    shared = await put("/api/v1/responders/rsp_zhou/sharing", json={})
+    until = datetime.fromisoformat(shared.json()["sharing_until"])
+    assert start < until <= start + timedelta(hours=12)
+    far = {"until": (start + timedelta(hours=13)).isoformat()}
+    assert (await put("/api/v1/responders/rsp_zhou/sharing", json=far)).status_code == 422
     assert (await put("/api/v1/responders/rsp_zhou/position", json=fix)).status_code == 204
-    old = {"lon": 1.0, "lat": 1.0, "at": (now - timedelta(minutes=5)).isoformat()}
+    old = {"lon": 1.0, "lat": 1.0, "at": (start - timedelta(minutes=5)).isoformat()}
     assert (await put("/api/v1/responders/rsp_zhou/position", json=old)).status_code == 204
-    assert (await put("/api/v1/responders/rsp_shen/position", json=fix)).status_code == 404
+    for path in ("position", "sharing"):
+        body = fix if path == "position" else {}
+        assert (await put(f"/api/v1/responders/rsp_shen/{path}", json=body)).status_code == 404
     async with database.reading() as session:
-        zhou_row = await session.get(Responder, "rsp_zhou")
-    assert (zhou_row.lon, zhou_row.lat) == (120.301, 31.501)
+        row = await session.get(Responder, "rsp_zhou")
+    assert (row.lon, row.lat, row.position_at) == (120.301, 31.501, start)
+    assert force.place_of(row, start)[:2] == (120.301, 31.501)
+    assert force.place_of(row, until) == (row.post_lon, row.post_lat, None)
+    services.now = lambda: until
+    await all_that_is_due(services)
+    async with database.reading() as session:
+        row = await session.get(Responder, "rsp_zhou")
+    assert (row.lon, row.lat, row.position_at, row.sharing_until) == (None, None, None, None)
+
+
+async def test_a_team_is_kept_by_its_property_manager_and_its_skills_run_out(sign_in, services):
+    manager, admin, zhou = await sign_in("manager"), await sign_in("admin"), await sign_in("zhou")
+    new = {
+        "name": "水南物业应急队",
+        "kind": "team",
+        "role": "property_engineer",
+        "area_path": seed.SHUINAN,
+        "person_ids": ["per_lu"],
+        "skills": ["drainage", "power"],
+        "skill_expiry": {"power": "2020-01-01"},
+        "vehicle": "抢险车",
+        "equipment": ["水泵", "沙袋"],
+    }
+    added = await manager.post("/api/v1/responders", json=new)
+    assert added.status_code == 201, added.text
+    team = added.json()
+    assert (team["skills"], team["skills_ending"]) == (
+        ["drainage"],
+        [{"skill": "power", "until": "2020-01-01", "state": "expired"}],
+    )
+    assert (await manager.post("/api/v1/responders", json=new | {"role": "volunteer"})).status_code == 403
+    assert (await admin.post("/api/v1/responders", json=new | {"area_path": "/nowhere"})).status_code == 403
+    wrong = await admin.post("/api/v1/responders", json=new | {"skill_expiry": {"flying": "2030-01-01"}})
+    assert (wrong.status_code, wrong.json()["errors"][0]["where"]) == (422, "skill_expiry")
+    path = f"/api/v1/responders/{team['id']}"
+    assert (await manager.put(path, json={"skill_expiry": {}})).json()["skills"] == ["drainage", "power"]
+    assert (await zhou.put(path, json={"vehicle": None})).status_code == 403
+
+
+async def test_a_volunteer_is_asked_only_after_saying_yes(sign_in, database, services):
+    admin, zhou, lu = await sign_in("admin"), await sign_in("zhou"), await sign_in("lu")
+    new = {
+        "name": "平安志愿者",
+        "kind": "person",
+        "role": "volunteer",
+        "area_path": seed.GRID_02,
+        "person_ids": ["per_zhou"],
+        "may_not": ["knock_doors"],
+    }
+    unknown = await admin.post("/api/v1/responders", json=new | {"may_not": ["fly"]})
+    assert (unknown.status_code, unknown.json()["errors"][0]["where"]) == (422, "may_not")
+    row = (await admin.post("/api/v1/responders", json=new)).json()
+    assert (row["voluntary"], row["opted_in_at"]) == (True, None)
+
+    async def forces() -> dict:
+        async with database.reading() as session:
+            return {one.id: one for one in await roster.forces(session, None, services.now())}
+
+    path = f"/api/v1/responders/{row['id']}"
+    assert row["id"] not in await forces()
+    assert (await lu.post(f"{path}/join")).status_code == 404
+    assert (await zhou.post(f"{path}/join")).json()["opted_in_at"] is not None
+    assert (await forces())[row["id"]].may_not == {"knock_doors"}
+    await zhou.post(f"{path}/leave")
+    assert row["id"] not in await forces()
+    assert (await zhou.post("/api/v1/responders/rsp_zhou/leave")).status_code == 409
 
 
 async def test_the_demo_world_has_somebody_on_duty_at_each_tier_and_seeding_again_changes_nothing(database, services):

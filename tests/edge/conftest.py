@@ -2,6 +2,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from actions_site import Site
 from edge_cloud import StandInCloud
 from edge_mosquitto import MOSQUITTO, Mosquitto
 from edge_process import EdgeProcess, settings
@@ -40,3 +41,17 @@ def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture
+def site(tmp_path, monkeypatch):
+    """Makes edges with actions (`actions_site.Site`)."""
+    made = []
+
+    def make(*actions, **more):
+        made.append(Site(tmp_path, monkeypatch, *actions, **more))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.journal.close()

@@ -7,6 +7,7 @@ import pytest
 from edge_scripted_broker import ScriptedBroker
 
 from edge import ingest as module
+from edge import session
 from edge.batch import Arrived
 from edge.broker import Credential
 from edge.ingest import Ingest
@@ -144,7 +145,7 @@ async def test_a_refused_connack_is_tried_again(code):
 
 
 async def test_a_broker_that_never_answers_is_given_up(monkeypatch):
-    monkeypatch.setattr(module, "CONNECT_S", 0.3)
+    monkeypatch.setattr(session, "CONNECT_S", 0.3)
     async with ScriptedBroker() as broker:
         broker.codes = [None]
         async with running(broker) as (ingest, _):

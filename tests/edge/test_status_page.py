@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from edge.status import StatusServer
 from edge.status_access import FILE, Access, generated_password, is_local, new_password, set_password
+from edge.uplink import Cloud
 from shouwang.edge import app
 
 
@@ -141,3 +142,25 @@ def test_an_agent_that_listens_on_the_lan_asks_and_says_nothing_before(make_edge
     request = urllib.request.Request(edge.run["status_url"] + "/devices", headers=basic(password))
     with urllib.request.urlopen(request, timeout=10) as answer:
         assert b'"left_out": 0' in answer.read()
+
+
+@pytest.mark.broker
+def test_a_cloud_that_refuses_is_told_from_one_that_is_away(make_edge, cloud):
+    def says(state, problem):
+        found = edge.status()
+        here = found.get("cloud") or {"state": ""}
+        told = [each for each in found["problems"] if each.startswith("cloud")] if here["state"] == state else []
+        return here["state"] == state and (not problem or (told and told[0].startswith(problem)))
+
+    cloud.mode = "refuse"
+    edge = make_edge(cloud).start()
+    until(lambda: says("refusing", "cloud refusing: 401 this token is not known"), "the refusal")
+    cloud.mode = "away"
+    until(lambda: says("away", "cloud away: 503"), "the absence")
+    cloud.mode = "ok"
+    until(lambda: says("reachable", ""), "the cloud")
+    assert not edge.status()["problems"]
+    page = edge.get("/")[1].decode()
+    words = [set(re.findall(r"(\w+):", each)) for each in re.findall(r"cloud:\{(.*?)\}", page)]
+    assert len(words) == 2, "Chinese and English"
+    assert all({state.value for state in Cloud} <= each for each in words), "the page has a word for each"

@@ -4,6 +4,7 @@ import asyncio
 import time
 from contextlib import asynccontextmanager
 
+import httpx
 import msgspec
 import pytest
 from edge_cloud import TOKEN
@@ -11,7 +12,7 @@ from edge_cloud import TOKEN
 from edge.journal import Journal
 from edge.lane import Lane, Outgoing, Transaction
 from edge.settings import CloudSection
-from edge.uplink import Cloud, Uplink, client
+from edge.uplink import ALARM_EVENTS, REFUSED_PAUSE_S, REPLAY_AFTER_MS, AwayError, Cloud, Uplink, check, client
 from wire.alert import AlarmFacts, Alert, Hazard, Verb
 from wire.event import Type
 from wire.level import Level
@@ -130,6 +131,33 @@ async def test_a_refusal_is_told_from_an_absence_and_loses_nothing(tmp_path, clo
         await until(lambda: len(cloud.received) == 2, 30)
 
 
+@pytest.mark.parametrize(("mode", "most_s"), [("away", 0.3), ("refuse", REFUSED_PAUSE_S)])
+async def test_pauses_between_tries_are_jittered_grow_and_are_bounded(tmp_path, cloud, monkeypatch, mode, most_s):
+    cloud.mode = mode
+    pauses: list[float] = []
+
+    async def hurry(_self, pause_s, _wake, *, cut):
+        pauses.append(pause_s)
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr(Uplink, "_pause", hurry)
+    async with running(tmp_path, cloud, alert(1)) as (uplink, _):
+        await until(lambda: len(pauses) >= 40)
+        assert uplink.sent == 0
+    late = pauses[12:]
+    assert pauses[0] <= 0.1, "the first try comes soon"
+    assert all(most_s / 2 <= pause <= most_s for pause in late), "never more than the bound, however long it is away"
+    assert len(set(late)) == len(late), "a thousand gateways that were cut off at one moment do not come back at one"
+    assert max(late) - min(late) > 0.2 * most_s
+
+
+@pytest.mark.parametrize(("said", "pause_s"), [("7", 7.0), ("100000", 300.0), ("soon", None)])
+def test_a_cloud_that_names_a_time_is_given_it_up_to_a_bound(said, pause_s):
+    with pytest.raises(AwayError) as away:
+        check(httpx.Response(503, headers={"Retry-After": said}))
+    assert away.value.pause_s == pause_s
+
+
 async def test_one_item_the_cloud_cannot_take_is_set_aside_and_the_rest_goes_on(tmp_path, cloud):
     cloud.poison = Type.DEVICE_REPORTED
     async with running(tmp_path, cloud, *(block(n) for n in range(20)), report(1)) as (_, journal):
@@ -200,6 +228,31 @@ async def test_a_fresh_alarm_does_not_wait_behind_a_backlog(tmp_path, cloud):
         await until(lambda: "alert1" in cloud.received)
         assert time.monotonic() - began < 1.0
         assert len(cloud.received) < 3000
+
+
+async def test_a_fresh_alarm_does_not_become_history_behind_alarms_that_are(tmp_path, cloud):
+    cloud.delay_s = 0.05
+    long_ago = now_ms() - 2 * REPLAY_AFTER_MS
+    async with running(tmp_path, cloud, *(alert(n, long_ago) for n in range(2, 1002))) as (uplink, journal):
+        await until(lambda: len(cloud.received) >= ALARM_EVENTS)
+        await journal.commit(Transaction(events=[alert(1)], full=True))
+        uplink.wake(alarms=True, others=False)
+        await until(lambda: "alert1" in cloud.received)
+        assert len(cloud.received) < 500, "and not after the thousand"
+        cloud.delay_s = 0.0
+        await until(lambda: len(cloud.received) == 1001)
+        await empty(journal)
+        replayed = {name for name, each in cloud.received.items() if each.event.replayed}
+        assert replayed == set(cloud.received) - {"alert1"}
+
+
+async def test_a_cloud_too_slow_for_a_whole_batch_gets_smaller_ones(tmp_path, cloud):
+    cloud.delay_each_s = 0.2  # all forty would take eight of the three seconds that it has, each time
+    async with running(tmp_path, cloud, *(alert(n) for n in range(40))) as (uplink, journal):
+        await until(lambda: uplink.sent >= 10, 30)
+        cloud.delay_each_s = 0.0
+        await empty(journal)
+        assert len(cloud.received) == 40
 
 
 async def test_a_fresh_alarm_cuts_a_long_pause_short(tmp_path, cloud):

@@ -44,6 +44,7 @@ class StandInCloud:
     edge: str = "gw-1"
     mode: str = "ok"
     delay_s: float = 0.0
+    delay_each_s: float = 0.0  # for each event of a batch
     poison: str = ""  # an event type that is refused with 422, whatever else is in the batch
     reject: str = ""  # an event type that gets the verdict 'rejected'
     document: EdgeDocument | None = None
@@ -162,6 +163,8 @@ class StandInCloud:
             if self.delay_s:
                 await asyncio.sleep(self.delay_s)
             batch = msgspec.json.decode(body, type=list[CloudEvent])
+            if self.delay_each_s:
+                await asyncio.sleep(self.delay_each_s * len(batch))
             if self.poison and any(event.type == self.poison for event in batch):
                 return Response(b'{"title":"Unprocessable","detail":"no such thing"}', status_code=422)
             verdicts = []

@@ -1,27 +1,19 @@
 /**
- * One event stream a tab. It starts at the position of a list, resumes at the last event seen, waits longer after each
- * failure (with jitter, so that a hundred consoles do not come back in one second), and says when it is stale.
+ * What happens, as this tab hears it. Consoles share one stream a browser (live/hub.ts, in a shared worker), so that six
+ * open tabs do not use up the browser's connections; where there is no shared worker the tab has a stream of its own.
  */
 import { computed, ref } from "vue";
-import { nowMs, setServerTime } from "./clock";
+import { nowMs, serverTime, setServerTime } from "./clock";
+import type { FromHub, ToHub } from "./live/hub";
+import { Stream, type Hearer, type RawEvent } from "./live/stream";
 
-export interface FeedEvent {
-  kind: string;
-  key: string;
-  at: string | null;
-  value: unknown;
-  position: number;
-}
-
-const KINDS = ["incident", "timeline", "assignment", "device", "drill", "edge", "registry", "summary"] as const;
-/** The server beats every 5 s; three beats missed and the picture may be old. */
-const SILENT_MS = 16_000;
+export type FeedEvent = RawEvent;
+export { backoffMs } from "./live/stream";
 
 export type FeedState = "closed" | "connecting" | "live" | "lost";
 export const feedState = ref<FeedState>("closed");
 export const feedPosition = ref<number | null>(null);
-/** Server time of the last sign of life. */
-export const lastHeard = ref<number | null>(null);
+/** Server time of the moment since which nothing has come; null while it is live. */
 export const lostSince = ref<number | null>(null);
 export const caughtUp = ref<{ at: number; events: number } | null>(null);
 
@@ -38,105 +30,99 @@ type Listener = (event: FeedEvent) => void;
 const listeners = new Set<Listener>();
 const resets = new Set<() => void>();
 
-let source: EventSource | null = null;
-let attempts = 0;
-let retry: ReturnType<typeof setTimeout> | undefined;
-let watch: ReturnType<typeof setTimeout> | undefined;
+/** Either kind of line to the stream. */
+interface Line {
+  retryNow(): void;
+  end(): void;
+}
+
+let line: Line | null = null;
 let missed = 0;
-let wanted = false;
-
-/** Seconds to wait before attempt n: doubling to 15 s, each spread over half to full. */
-export function backoffMs(attempt: number, random: () => number = Math.random): number {
-  const ceiling = Math.min(15_000, 500 * 2 ** Math.min(attempt, 10));
-  return ceiling / 2 + (random() * ceiling) / 2;
-}
-
-function alive(stamp?: string): void {
-  if (stamp) setServerTime(stamp);
-  lastHeard.value = nowMs.value;
-  if (feedState.value !== "live") {
-    if (lostSince.value !== null) caughtUp.value = { at: nowMs.value, events: missed };
-    feedState.value = "live";
-    lostSince.value = null;
-    attempts = 0;
-  }
-  clearTimeout(watch);
-  watch = setTimeout(lost, SILENT_MS);
-}
-
-function lost(): void {
-  source?.close();
-  source = null;
-  clearTimeout(watch);
-  clearTimeout(retry);
-  if (!wanted) return;
-  if (feedState.value !== "lost") {
-    lostSince.value = lastHeard.value ?? nowMs.value;
-    missed = 0;
-    feedState.value = "lost";
-  }
-  retry = setTimeout(open, backoffMs(attempts));
-  attempts += 1;
-  if (attempts % 4 === 2) askWho();
-}
-
-function receive(kind: string, message: MessageEvent<string>): void {
-  const position = Number(message.lastEventId);
-  if (Number.isFinite(position) && message.lastEventId !== "") {
-    if (feedPosition.value !== null && position <= feedPosition.value) return; // seen before the connection broke
+/** Events that came after a loss and before the stream called itself live again. */
+const hearer: Hearer = {
+  event(event) {
+    if (Number.isFinite(event.position)) {
+      if (feedPosition.value !== null && event.position <= feedPosition.value) return;
+      feedPosition.value = event.position;
+    }
+    if (lostSince.value !== null || (caughtUp.value !== null && nowMs.value - caughtUp.value.at < 2000)) missed += 1;
+    if (caughtUp.value !== null && missed > caughtUp.value.events) caughtUp.value = { ...caughtUp.value, events: missed };
+    for (const listener of listeners) listener(event);
+  },
+  state(state, since) {
+    if (state === "lost") {
+      lostSince.value = since === null ? nowMs.value : serverTime(since);
+      missed = 0;
+    } else if (state === "live") {
+      if (lostSince.value !== null) caughtUp.value = { at: nowMs.value, events: missed };
+      lostSince.value = null;
+    }
+    feedState.value = state;
+  },
+  clock: (stamp) => setServerTime(stamp),
+  reset(position) {
     feedPosition.value = position;
-  }
-  const data = JSON.parse(message.data) as Partial<FeedEvent> & { value?: unknown };
-  if (feedState.value === "lost" || lostSince.value !== null) missed += 1;
-  alive();
-  const event: FeedEvent = { kind: data.kind ?? kind, key: data.key ?? "", at: data.at ?? null, value: data.value, position };
-  for (const listener of listeners) listener(event);
-}
-
-function open(): void {
-  if (!wanted) return;
-  const after = feedPosition.value === null ? "" : `?after=${feedPosition.value}`;
-  const stream = new EventSource(`/api/v1/feed${after}`);
-  source = stream;
-  stream.onopen = () => alive();
-  stream.onerror = () => {
-    if (source === stream) lost();
-  };
-  for (const kind of KINDS) stream.addEventListener(kind, (message) => receive(kind, message as MessageEvent<string>));
-  stream.addEventListener("clock", (message) => {
-    const data = JSON.parse((message as MessageEvent<string>).data) as { server_time?: string };
-    alive(data.server_time);
-  });
-  stream.addEventListener("reset", (message) => {
-    alive();
-    const position = Number((message as MessageEvent<string>).lastEventId);
-    feedPosition.value = Number.isFinite(position) ? position : null;
     for (const listAgain of resets) listAgain();
-  });
-  clearTimeout(watch);
-  watch = setTimeout(lost, SILENT_MS);
+  },
+  refused: () => askWho(),
+};
+
+function sharedLine(after: number | null, who: string): Line {
+  const worker = new SharedWorker(new URL("./live/worker.ts", import.meta.url), { type: "module", name: "shouwang-feed" });
+  const tell = (message: ToHub): void => worker.port.postMessage(message);
+  const leave = (): void => tell({ do: "leave" });
+  const back = (event: PageTransitionEvent): void => {
+    if (event.persisted) tell({ do: "follow", after: feedPosition.value, who });
+  };
+  worker.port.onmessage = (message: MessageEvent<FromHub>) => {
+    const said = message.data;
+    if (said.say === "event") hearer.event(said.event);
+    else if (said.say === "state") hearer.state(said.state, said.since);
+    else if (said.say === "clock") hearer.clock(said.stamp);
+    else if (said.say === "reset") hearer.reset(said.position);
+    else hearer.refused();
+  };
+  worker.onerror = () => {
+    // The worker's script did not load: a stream of one's own does the same.
+    leave();
+    if (line === mine) line = ownLine(feedPosition.value);
+  };
+  tell({ do: "follow", after, who });
+  addEventListener("pagehide", leave);
+  addEventListener("pageshow", back);
+  const mine: Line = {
+    retryNow: () => tell({ do: "retry" }),
+    end: () => {
+      leave();
+      removeEventListener("pagehide", leave);
+      removeEventListener("pageshow", back);
+      worker.port.close();
+    },
+  };
+  return mine;
 }
 
-/** Opens the stream after `position`. Already open: a lower position than the one reached changes nothing. */
-export function startFeed(position: number | null): void {
-  if (position !== null && (feedPosition.value === null || !wanted)) feedPosition.value = position;
-  if (wanted) return;
-  wanted = true;
+function ownLine(after: number | null): Line {
+  return new Stream(hearer, after);
+}
+
+/**
+ * Opens the stream after `position`. Already open: a lower position than the one reached changes nothing.
+ * `shared`: whose browser it is; without it the tab (a phone) has a stream of its own.
+ */
+export function startFeed(position: number | null, shared: { who: string } | null = null): void {
+  if (line !== null) return;
+  if (position !== null) feedPosition.value = position;
   feedState.value = "connecting";
-  open();
+  line = shared !== null && typeof SharedWorker !== "undefined" ? sharedLine(position, shared.who) : ownLine(position);
 }
 
 export function stopFeed(): void {
-  wanted = false;
-  source?.close();
-  source = null;
-  clearTimeout(retry);
-  clearTimeout(watch);
+  line?.end();
+  line = null;
   feedState.value = "closed";
   feedPosition.value = null;
   lostSince.value = null;
-  lastHeard.value = null;
-  attempts = 0;
 }
 
 /** Hears every event until the returned function is called. */
@@ -151,9 +137,7 @@ export function onFeed(listener: Listener, listAgain?: () => void): () => void {
 
 /** Try now, for a person who cannot wait for the back-off. */
 export function retryNow(): void {
-  if (feedState.value !== "lost") return;
-  clearTimeout(retry);
-  open();
+  if (feedState.value === "lost") line?.retryNow();
 }
 
 if (typeof window !== "undefined") window.addEventListener("online", retryNow);

@@ -30,3 +30,11 @@ export function setTheme(to: Theme): void {
   keep("theme", to);
   document.documentElement.dataset["theme"] = to;
 }
+
+export type Density = "roomy" | "dense";
+export const density = ref<Density>(kept("density") === "dense" ? "dense" : "roomy");
+
+export function setDensity(to: Density): void {
+  density.value = to;
+  keep("density", to);
+}

@@ -6,6 +6,8 @@ import type { Role } from "./types";
 declare module "vue-router" {
   interface RouteMeta {
     roles?: Role[];
+    /** Shows nothing of anybody: no need to sign in. */
+    open?: boolean;
   }
 }
 
@@ -17,6 +19,7 @@ const routes: RouteRecordRaw[] = [
   { path: "/registry/:view(found)?", name: "registry", component: () => import("./screens/DeviceRegistry.vue"), meta: { roles: ["property_manager", "administrator"] } },
   { path: "/preview", name: "preview", component: () => import("./screens/RulePreview.vue"), meta: { roles: ["duty_officer", "property_manager", "administrator"] } },
   { path: "/drills/:drill?", name: "drills", component: () => import("./screens/DrillRoom.vue"), meta: { roles: ["trainer", "administrator"] } },
+  { path: "/gallery", name: "gallery", component: () => import("./screens/PartsGallery.vue"), meta: { open: true } },
   { path: "/:rest(.*)*", redirect: "/" },
 ];
 
@@ -31,7 +34,7 @@ router.beforeEach(async (to) => {
     if (to.path === "/signin" && session.value) return home(session.value.person.roles);
     if (to.redirectedFrom?.path === "/" && session.value) return home(session.value.person.roles);
   }
-  if (to.name === "signin") return true;
+  if (to.name === "signin" || to.meta.open) return true;
   if (!session.value) return { name: "signin", query: to.fullPath === "/" ? {} : { to: to.fullPath } };
   const roles = to.meta.roles;
   if (roles && !hasRole(...roles)) return home(session.value.person.roles);

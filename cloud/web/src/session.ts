@@ -58,6 +58,16 @@ export function forget(): void {
 
 whenSignedOut(forget);
 
+/** Somebody else signed in on another tab of this browser: what this one shows is not theirs, so it begins anew. */
+if (typeof window !== "undefined") {
+  window.addEventListener("storage", (event) => {
+    if (event.key !== "shouwang.person" || session.value === null) return;
+    const other = event.newValue ? (JSON.parse(event.newValue) as Session) : null;
+    if (other === null) session.value = null;
+    else if (other.person.id !== session.value.person.id) location.reload();
+  });
+}
+
 /** The page on which this person's work begins. */
 export function home(roles: readonly Role[]): string {
   if (roles.includes("duty_officer")) return "/console";

@@ -71,6 +71,11 @@ export interface AlarmSummary {
   acknowledged: boolean;
   latched: boolean;
   suspect: boolean;
+  shelved_until?: string | null;
+  suppressed_by?: string | null;
+  out_of_service_until?: string | null;
+  unsteady?: boolean;
+  repeats?: number;
   opened_at: string;
   cleared_at: string | null;
 }
@@ -131,6 +136,7 @@ export interface Incident {
   children?: { id: string; number: string; state: IncidentState; level: Level; place: string }[] | null;
   merged_into?: string | null;
   measures?: Measure[];
+  knock_list?: { id: string; doors: number; open: number; vulnerable_open: number; no_answer: number } | null;
   level_cap?: { level: Level; over: Level; calling: number } | null;
   reopened_at?: string | null;
   pending?: { reason: string; until: string; by: { id: string; name: string } } | null;
@@ -185,6 +191,7 @@ export interface Proposal {
   distance_m: number | null;
   walk_min: number | null;
   recommended: boolean;
+  task?: string | null;
   score: number;
   reasons: Reason[];
   missing: string[];
@@ -193,6 +200,11 @@ export interface Proposal {
 export interface Proposals {
   items: Proposal[];
   not_recommended: { name: string; reason?: string; code?: string }[];
+  /** Why nobody is recommended: what is missing, of how many. */
+  gaps?: { code: string; count: number }[];
+  /** What a person could decide all the same. */
+  alternatives?: { responder_id: string; name: string; how: string; params: Record<string, unknown> }[];
+  reservations?: import("./answers").Reservation[];
 }
 
 export interface Card {
@@ -218,6 +230,7 @@ export interface Summary {
   edges: number;
   drills_running: number;
   flood: boolean;
+  unattended?: number;
 }
 
 export interface Telemetry {

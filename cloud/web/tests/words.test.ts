@@ -48,7 +48,7 @@ describe("words", () => {
 
   it("are all used: a key that the code names exists, and no plain key is left over", () => {
     const code = sources(join(import.meta.dirname, "../src")).map((path) => readFileSync(path, "utf8")).join("\n");
-    const groups = new Set([...code.matchAll(/tc\("([\w.]+)"/g)].map((match) => match[1]!));
+    const groups = new Set([...code.matchAll(/tc\(["']([\w.]+)["']/g)].map((match) => match[1]!));
     const left = Object.keys(tables.zh).filter((key) => !code.includes(`"${key}"`) && !groups.has(key.slice(0, key.lastIndexOf("."))));
     const named = left.filter((key) => !code.includes(`'${key}'`));
     expect(named).toEqual([]);

@@ -42,13 +42,18 @@ async function attempt(incident: Incident, act: () => Promise<Incident>, done: s
   }
 }
 
+/** Any act on an incident whose answer is the incident. */
+export function act(incident: Incident, name: string, run: () => Promise<Incident>, done: string | null = null): Promise<boolean> {
+  return once(incident, name, run, done);
+}
+
 export const acknowledge = (incident: Incident): Promise<boolean> =>
   isTaken(incident)
     ? Promise.resolve(true)
     : once(incident, "acknowledge", () => api.acknowledge(incident.id), t("done.acknowledged", { number: incident.number }));
 
-export const dispatch = (incident: Incident, to: Pick<Proposal, "responder_id" | "name">): Promise<boolean> =>
-  once(incident, "dispatch", () => api.dispatch(incident.id, to.responder_id), t("done.sent", { name: to.name }));
+export const dispatch = (incident: Incident, to: Pick<Proposal, "responder_id" | "name">, more: { task?: string | null; move?: boolean } = {}): Promise<boolean> =>
+  once(incident, "dispatch", () => api.dispatch(incident.id, to.responder_id, more), t("done.sent", { name: to.name }));
 
 export const note = (incident: Incident, text: string): Promise<boolean> =>
   once(incident, "note", () => api.note(incident.id, text), t("done.noted"));
@@ -59,7 +64,20 @@ export const verify = (incident: Incident): Promise<boolean> => once(incident, "
 export const close = (incident: Incident, outcome: Outcome, cause: string, text: string): Promise<boolean> =>
   once(incident, "close", () => api.close(incident.id, outcome, cause, text), t(outcome === "unknown" ? "done.kept_open" : "done.closed", { number: incident.number }));
 
-export const voidIncident = (incident: Incident, reason: string): Promise<boolean> =>
-  once(incident, "voidIncident", () => api.voidIncident(incident.id, reason), null);
+export const reset = (incident: Incident, alarm: string): Promise<boolean> => once(incident, "reset", () => api.reset(incident.id, alarm), t("done.asked"));
 
-export const reset = (incident: Incident, alarm: string): Promise<boolean> => once(incident, "reset", () => api.reset(incident.id, alarm), null);
+export const unshelve = (incident: Incident, alarm: string): Promise<boolean> => once(incident, "unshelve", () => api.unshelve(incident.id, alarm), t("done.asked"));
+
+export const intoService = (incident: Incident, alarm: string): Promise<boolean> => once(incident, "into-service", () => api.intoService(incident.id, alarm, false), t("done.asked"));
+
+/** An act that is not one incident's; true when it was done. */
+export async function attempted(run: () => Promise<unknown>, done: string | null = null): Promise<boolean> {
+  try {
+    await run();
+    if (done) say(done);
+    return true;
+  } catch (error) {
+    sayProblem(error);
+    return false;
+  }
+}

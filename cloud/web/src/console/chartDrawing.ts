@@ -2,6 +2,7 @@
 import type uPlot from "uplot";
 import { numberText } from "../format";
 import type { Level, Telemetry } from "../types";
+import { minutesTo, type Outlook } from "./outlook";
 
 export interface Palette {
   ink: string;
@@ -12,7 +13,7 @@ export interface Palette {
   panel: string;
   levels: Record<Level, { fill: string; edge: string; ink: string }>;
   font: string;
-  words: { missing: string; quality: string; level: (one: Level) => string };
+  words: { missing: string; quality: string; level: (one: Level) => string; reaches: (min: number, level: Level) => string };
   hollow: string | null;
   hollowFill: string;
 }
@@ -168,5 +169,59 @@ export function drawQuality(u: uPlot, telemetry: Telemetry, colours: Palette): v
       lastX = x;
     }
   });
+  ctx.restore();
+}
+
+/** How it may go on: a grey band from 10 % to 90 %, the middle dotted, and when it reaches the next level. */
+export function drawOutlook(u: uPlot, found: Outlook | null, telemetry: Telemetry, colours: Palette): void {
+  if (!found) return;
+  const { ctx, bbox } = u;
+  const px = ratio();
+  const x = (index: number): number => u.valToPos((found.t[index] ?? 0) / 1000, "x", true);
+  const y = (value: number): number => u.valToPos(value, "y", true);
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+  ctx.clip();
+  ctx.beginPath();
+  found.high.forEach((value, index) => (index ? ctx.lineTo(x(index), y(value)) : ctx.moveTo(x(index), y(value))));
+  for (let index = found.low.length - 1; index >= 0; index -= 1) ctx.lineTo(x(index), y(found.low[index] ?? 0));
+  ctx.closePath();
+  ctx.fillStyle = colours.ink2;
+  ctx.globalAlpha = 0.2;
+  ctx.fill();
+  ctx.globalAlpha = 1;
+  ctx.strokeStyle = colours.ink2;
+  ctx.lineWidth = px;
+  ctx.beginPath();
+  ctx.moveTo(x(0), bbox.top);
+  ctx.lineTo(x(0), bbox.top + bbox.height);
+  ctx.stroke();
+  ctx.strokeStyle = colours.ink;
+  ctx.lineWidth = 1.6 * px;
+  ctx.setLineDash([2 * px, 3 * px]);
+  ctx.beginPath();
+  found.middle.forEach((value, index) => (index ? ctx.lineTo(x(index), y(value)) : ctx.moveTo(x(index), y(value))));
+  ctx.stroke();
+  ctx.setLineDash([]);
+  const now = found.middle[0] ?? 0;
+  const next = [...telemetry.thresholds].sort((a, b) => a.value - b.value).find((one) => one.value > now);
+  const minutes = next ? minutesTo(found, next.value) : null;
+  if (next && minutes !== null) {
+    ctx.font = `700 ${scaledFont(colours.font)}`;
+    const text = colours.words.reaches(minutes, next.level);
+    const wide = ctx.measureText(text).width + 12 * px;
+    const left = Math.min(bbox.left + bbox.width - wide - 2 * px, Math.max(bbox.left, x(minutes) - wide / 2));
+    const top = bbox.top + bbox.height - 24 * px;
+    ctx.fillStyle = colours.panel;
+    ctx.strokeStyle = colours.ink2;
+    ctx.lineWidth = px;
+    ctx.fillRect(left, top, wide, 19 * px);
+    ctx.strokeRect(left, top, wide, 19 * px);
+    ctx.fillStyle = colours.ink;
+    ctx.textAlign = "left";
+    ctx.textBaseline = "middle";
+    ctx.fillText(text, left + 6 * px, top + 10 * px);
+  }
   ctx.restore();
 }

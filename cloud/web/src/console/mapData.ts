@@ -10,6 +10,8 @@ export interface MapData {
   railways?: GeoJSON.FeatureCollection;
   water?: GeoJSON.FeatureCollection;
   blocks?: GeoJSON.FeatureCollection;
+  /** Where water may come to, as the data says it; drawn hatched, never in a level's colour. */
+  cones?: GeoJSON.FeatureCollection;
 }
 
 export type Box = [[number, number], [number, number]];
@@ -76,6 +78,7 @@ export function styleOf(data: MapData, colour: (name: string) => string, tilted:
       blocks: { type: "geojson", data: data.blocks ?? EMPTY },
       buildings: { type: "geojson", data: data.buildings ?? EMPTY },
       devices: { type: "geojson", data: data.devices ?? EMPTY },
+      cones: { type: "geojson", data: data.cones ?? EMPTY },
     },
     layers: [
       { id: "ground", type: "background", paint: { "background-color": colour("--map-bg") } },
@@ -93,6 +96,12 @@ export function styleOf(data: MapData, colour: (name: string) => string, tilted:
         paint: { "circle-radius": ["interpolate", ["linear"], ["zoom"], 13, 2, 17, 4], "circle-color": colour("--panel"), "circle-stroke-color": colour("--map-text"), "circle-stroke-width": 1.5 },
         filter: ["==", ["get", "hazard"], "smoke"],
       },
+      {
+        id: "gauges", type: "symbol", source: "devices", filter: ["in", ["get", "hazard"], ["literal", ["water_level", "curtain_wall"]]],
+        layout: { "icon-image": ["concat", "device-", ["get", "hazard"]], "icon-allow-overlap": true },
+      },
+      { id: "cone", type: "fill", source: "cones", paint: { "fill-color": colour("--map-water"), "fill-opacity": 0.55 } },
+      { id: "cone-edge", type: "line", source: "cones", paint: { "line-color": colour("--ink-2"), "line-width": 1.6, "line-dasharray": [3, 2] } },
     ],
   };
 }

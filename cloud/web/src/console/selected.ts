@@ -2,7 +2,8 @@
 import { computed, ref, watch } from "vue";
 import { api, Problem } from "../api";
 import { onFeed, type FeedEvent } from "../feed";
-import { incidents } from "../incident/store";
+import type { IncidentPlan } from "../answers";
+import { incidents, lookAt } from "../incident/store";
 import { isOpen } from "../incident/order";
 import type { Proposal, Proposals, TimelineItem } from "../types";
 
@@ -10,16 +11,22 @@ export const selectedId = ref<string | null>(null);
 export const selected = computed(() => (selectedId.value === null ? null : (incidents.get(selectedId.value) ?? null)));
 export const process = ref<TimelineItem[]>([]);
 export const proposals = ref<Proposals | null>(null);
+export const plan = ref<IncidentPlan | null>(null);
+/** Every proposal, for whoever wants to choose by hand. */
+export const allProposals = ref(false);
 
 /** Those fit to go first; the others only fill up to three, each with what it lacks. */
 export const shownProposals = computed<Proposal[]>(() => {
   const items = proposals.value?.items ?? [];
-  const fit = items.filter((one) => one.recommended).slice(0, 4);
+  if (allProposals.value) return items;
+  const fit = items.filter((one) => one.recommended).slice(0, 3);
   return [...fit, ...items.filter((one) => !one.recommended).slice(0, Math.max(0, 3 - fit.length))];
 });
 
+let planTimer: ReturnType<typeof setTimeout> | undefined;
 let processTimer: ReturnType<typeof setTimeout> | undefined;
 let proposalTimer: ReturnType<typeof setTimeout> | undefined;
+let proposalDue = 0;
 
 async function loadProcess(id: string): Promise<void> {
   try {
@@ -45,24 +52,45 @@ async function loadProposals(id: string): Promise<void> {
   }
 }
 
-/** Asks again a moment later, so that a burst of changes makes one request. */
-export function refreshDetail(what: "process" | "proposals" | "both" = "both"): void {
-  const id = selectedId.value;
-  if (id === null) return;
+async function loadPlan(id: string): Promise<void> {
+  try {
+    const answer = await api.incidentPlan(id);
+    if (selectedId.value === id) plan.value = answer;
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+  }
+}
+
+async function again(load: (id: string) => Promise<void>): Promise<void> {
+  if (selectedId.value !== null) await load(selectedId.value);
+}
+
+/** Asks again a moment later, so that a burst of changes makes one request; what happened elsewhere can wait longer. */
+export function refreshDetail(what: "process" | "proposals" | "both" = "both", elsewhere = false): void {
+  if (selectedId.value === null) return;
   if (what !== "proposals") {
-    clearTimeout(processTimer);
-    processTimer = setTimeout(() => void loadProcess(id), 120);
+    processTimer ??= setTimeout(() => ((processTimer = undefined), void again(loadProcess)), 150);
+  }
+  if (what === "both") {
+    planTimer ??= setTimeout(() => ((planTimer = undefined), void again(loadPlan)), 300);
   }
   if (what !== "process") {
+    const due = Date.now() + (elsewhere ? 2000 : 200);
+    if (proposalTimer !== undefined && proposalDue <= due) return;
     clearTimeout(proposalTimer);
-    proposalTimer = setTimeout(() => void loadProposals(id), 200);
+    proposalDue = due;
+    proposalTimer = setTimeout(() => ((proposalTimer = undefined), void again(loadProposals)), due - Date.now());
   }
 }
 
 watch(selectedId, (id) => {
   process.value = [];
   proposals.value = null;
+  plan.value = null;
+  allProposals.value = false;
+  lookAt(id);
   if (id !== null) {
+    void loadPlan(id);
     void loadProcess(id);
     void loadProposals(id);
   }
@@ -74,10 +102,16 @@ function incidentOf(event: FeedEvent): string {
   return event.key;
 }
 
+function kindOf(event: FeedEvent): string {
+  const value = event.value as { kind?: unknown } | null;
+  return value && typeof value.kind === "string" ? value.kind : "";
+}
+
 function receive(event: FeedEvent): void {
   const id = selectedId.value;
   if (id === null) return;
-  if (event.kind === "assignment") refreshDetail("proposals");
+  if (event.kind === "assignment" || event.kind === "reservation") refreshDetail("proposals", incidentOf(event) !== id);
+  if (event.kind === "timeline" && incidentOf(event) === id && kindOf(event) === "card_ticked") refreshDetail("both");
   if ((event.kind === "timeline" || event.kind === "incident") && incidentOf(event) === id) refreshDetail(event.kind === "timeline" ? "process" : "both");
 }
 

@@ -1,4 +1,5 @@
 /** Which incident comes first: nobody took it yet, then real before exercise, then level, then the oldest. Pure. */
+import { finds } from "../pinyin";
 import type { Incident, Level } from "../types";
 
 const RANK: Record<Level, number> = { I: 0, II: 1, III: 2, IV: 3 };
@@ -39,12 +40,10 @@ export function ringing(incidents: Iterable<Incident>): Incident[] {
   return [...incidents].filter((incident) => isOpen(incident) && !isExercise(incident) && !isTaken(incident) && !isDevice(incident));
 }
 
-/** What a person typed into the search box, anywhere in number, place or headline. */
+/** What a person typed into the search box, anywhere in number, place, headline or people; Chinese by its initials too. */
 export function matches(incident: Incident, text: string, headline: string): boolean {
-  const wanted = text.trim().toLowerCase();
-  if (!wanted) return true;
+  if (!text.trim()) return true;
   const place = incident.place;
-  return [incident.number, headline, place.site, place.building, place.zone, place.text, place.grid, ...incident.assignments.map((one) => one.responder.name)]
-    .filter(Boolean)
-    .some((part) => String(part).toLowerCase().includes(wanted));
+  const all = [incident.number, headline, place.site, place.building, place.zone, place.text, place.grid, ...incident.assignments.map((one) => one.responder.name)];
+  return finds(all.filter(Boolean).join(" "), text);
 }
