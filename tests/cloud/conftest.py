@@ -83,7 +83,9 @@ class Originals:
             await admin.execute(text(f"CREATE DATABASE {original}"))
             await _make(server + original, world=content == "world")
             self._made.add(original)
-        await admin.execute(text(f"CREATE DATABASE {name}" + (f" TEMPLATE {original}" if content else "")))
+        await admin.execute(
+            text(f"CREATE DATABASE {name}" + (f" TEMPLATE {original} STRATEGY FILE_COPY" if content else ""))
+        )
 
 
 @pytest.fixture(scope="session")

@@ -2,12 +2,14 @@ import { createApp } from "vue";
 import App from "./App.vue";
 import { startClock } from "./clock";
 import { language, setLanguage } from "./i18n";
+import { meetServiceWorker } from "./phone/door";
 import { router } from "./router";
 import "./styles/tokens.css";
 import "./styles/parts.css";
 
 setLanguage(language.value);
 startClock();
+meetServiceWorker(router);
 createApp(App).use(router).mount("#app");
 
 if ("serviceWorker" in navigator && import.meta.env.PROD) {

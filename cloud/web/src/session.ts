@@ -68,9 +68,12 @@ if (typeof window !== "undefined") {
   });
 }
 
+/** Too narrow for the console: a leader's phone. */
+const isPhone = (): boolean => typeof window !== "undefined" && Math.min(window.screen.width, window.innerWidth) < 600;
+
 /** The page on which this person's work begins. */
 export function home(roles: readonly Role[]): string {
-  if (roles.includes("duty_officer")) return "/console";
+  if (roles.includes("duty_officer")) return isPhone() ? "/leader" : "/console";
   if (roles.includes("responder")) return "/phone";
   if (roles.includes("property_manager") || roles.includes("administrator")) return "/registry";
   if (roles.includes("trainer")) return "/drills";

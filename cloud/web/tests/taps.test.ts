@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { added, bodyOf, nextAct, projected, wanted, without, type Tap } from "../src/phone/taps";
+import { added, bodyOf, doorsWith, headDoors, linesWith, nextAct, projected, wanted, without, type DoorTap, type Queued, type Tap } from "../src/phone/taps";
+import { bytesOf, systemOf } from "../src/phone/push";
 import type { Task } from "../src/types";
 
 const task = (more: Partial<Task> = {}): Task =>
@@ -59,5 +60,60 @@ describe("what fills the screen", () => {
 
   it("offers exactly one next step", () => {
     expect(["offered", "acknowledged", "en_route", "on_scene", "cleared"].map((state) => nextAct(state as Task["state"]))).toEqual(["accept", "en-route", "on-scene", "clear", null]);
+  });
+});
+
+const door = (id: string, outcome: DoorTap["outcome"], at: string, incident = "inc_1"): DoorTap => ({ key: `${id}-${at}`, kind: "door", person: "per_1", incident, door: id, outcome, at });
+
+describe("doors without a network", () => {
+  const listed = [
+    { id: "d1", text: "102", vulnerable: true, part: null, outcome: null, outcome_at: null, open: true },
+    { id: "d2", text: "201", vulnerable: false, part: null, outcome: "moved", outcome_at: T2, open: false },
+  ];
+
+  it("show the latest tap by its own time, whatever came first", () => {
+    const queue: Queued[] = [door("d1", "moved", T2), door("d1", "no_answer", T1)];
+    expect(doorsWith(listed, queue)[0]).toMatchObject({ outcome: "moved", outcome_at: T2, open: false, queued: true });
+  });
+
+  it("never lay an older tap over what the cloud knows to be newer", () => {
+    expect(doorsWith(listed, [door("d2", "no_answer", T1)])[1]).toMatchObject({ outcome: "moved", queued: true });
+  });
+
+  it("stay open while nobody answers at a vulnerable door", () => {
+    expect(doorsWith(listed, [door("d1", "no_answer", T1)])[0]).toMatchObject({ outcome: "no_answer", open: true });
+  });
+
+  it("are all kept, also two at one door", () => {
+    expect(added(added<Queued>([], door("d1", "no_answer", T1)), door("d1", "moved", T2))).toHaveLength(2);
+  });
+
+  it("go out together up to the next step or incident", () => {
+    const queue: Queued[] = [door("d1", "moved", T1), door("d2", "moved", T1), tap("clear", T2), door("d1", "moved", T2)];
+    expect(headDoors(queue, 100)).toHaveLength(2);
+    expect(headDoors(queue, 1)).toHaveLength(1);
+    expect(headDoors([door("d1", "moved", T1), door("d9", "moved", T1, "inc_2")], 100)).toHaveLength(1);
+    expect(headDoors([tap("clear", T2)], 100)).toEqual([]);
+  });
+});
+
+describe("the card", () => {
+  it("shows a tick at once, and counts it once", () => {
+    const tick: Queued = { key: "k", kind: "tick", person: "per_1", incident: "inc_1", role: "grid_worker", code: "water_people", at: T1 };
+    expect(linesWith({ lines: [{ code: "water_people", tick: true, done_at: null }] }, "inc_1", [tick])[0]).toMatchObject({ done_at: T1, queued: true });
+    expect(added([tick], { ...tick, key: "again", at: T2 })).toEqual([tick]);
+  });
+});
+
+describe("being woken", () => {
+  it("reads the key of the push service's handshake", () => {
+    expect([...bytesOf("-_8B")]).toEqual([251, 255, 1]);
+  });
+
+  it("knows which guide fits, also for a tablet that calls itself a computer", () => {
+    expect(systemOf("Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X)", 5)).toBe("ios");
+    expect(systemOf("Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15)", 5)).toBe("ios");
+    expect(systemOf("Mozilla/5.0 (Phone; OpenHarmony 5.0)", 5)).toBe("harmony");
+    expect(systemOf("Mozilla/5.0 (Linux; Android 14)", 5)).toBe("android");
   });
 });

@@ -32,6 +32,10 @@ export const ICONS = {
   list: "M5 4h9M5 8h9M5 12h9M2 4h.5M2 8h.5M2 12h.5",
   plus: "M8 3v10M3 8h10",
   minus: "M3 8h10",
+  left: "m10 4-4 4 4 4",
+  camera: "M2 5h3l1.2-2h3.6L11 5h3v8.5H2ZM10.5 9a2.5 2.5 0 1 1-5 0 2.5 2.5 0 0 1 5 0Z",
+  mic: "M8 1.5a2 2 0 0 1 2 2V8a2 2 0 0 1-4 0V3.5a2 2 0 0 1 2-2ZM3.5 8a4.5 4.5 0 0 0 9 0M8 12.5v2M5.5 14.5h5",
+  door: "M4 14V2h8v12M2 14h12M9.5 8h.5",
   target: "M8 1.5v3M8 11.5v3M1.5 8h3M11.5 8h3M12 8a4 4 0 1 1-8 0 4 4 0 0 1 8 0Z",
 } as const;
 
