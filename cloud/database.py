@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator
 from sqlalchemy.util import await_only
+from sqlalchemy.util.concurrency import in_greenlet
 
 JsonColumn = JSON().with_variant(JSONB(), "postgresql")
 
@@ -78,6 +79,19 @@ def _sqlite_on_connect(connection: DBAPIConnection, _record: ConnectionPoolEntry
     cursor.close()
 
 
+def _sqlite_on_invalidate(
+    connection: DBAPIConnection, _record: ConnectionPoolEntry, _error: BaseException | None
+) -> None:
+    """Let go of the write lock at once when whoever holds it is cancelled.
+
+    SQLite keeps a closed connection, and its locks, for as long as anything still points to one of its statements; the
+    traceback of the cancelled task does. A rollback does not wait for that.
+    """
+    if in_greenlet():
+        with suppress(asyncio.CancelledError, sqlite3.Error):  # cancelled again: the first one is on its way up already
+            connection.rollback()
+
+
 def insert_into(session: AsyncSession, table: type[Base]) -> postgresql.Insert | sqlite.Insert:
     """An INSERT that knows ON CONFLICT, in the dialect of a session."""
     if session.get_bind().dialect.name == "postgresql":
@@ -96,6 +110,7 @@ class Database:
         self.engine: AsyncEngine = create_async_engine(url, **options)
         if self.is_sqlite:
             event.listen(self.engine.sync_engine, "connect", _sqlite_on_connect)
+            event.listen(self.engine.sync_engine, "invalidate", _sqlite_on_invalidate)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
         self._turn: AbstractAsyncContextManager[Any] = asyncio.Lock() if self.is_sqlite else nullcontext()
 
