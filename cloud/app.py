@@ -5,7 +5,8 @@ import contextlib
 import importlib
 import logging
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -58,11 +59,14 @@ _log = logging.getLogger(__name__)
 _restarts = Counter("shouwang_cloud_task_restarts_total", "Background tasks started again after an error", ["task"])
 
 
-def _modules(name: str) -> Iterator[tuple[str, ModuleType]]:
+@cache
+def _modules(name: str) -> tuple[tuple[str, ModuleType], ...]:
     """The modules of that name, domain by domain, where there is one."""
-    for domain in DOMAINS:
-        if find_spec(f"cloud.{domain}") and find_spec(f"cloud.{domain}.{name}"):
-            yield domain, importlib.import_module(f"cloud.{domain}.{name}")
+    return tuple(
+        (domain, importlib.import_module(f"cloud.{domain}.{name}"))
+        for domain in DOMAINS
+        if find_spec(f"cloud.{domain}") and find_spec(f"cloud.{domain}.{name}")
+    )
 
 
 def load_models() -> None:

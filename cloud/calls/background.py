@@ -7,6 +7,7 @@ from sqlalchemy import func, select
 
 from cloud.calls import dialler, playing
 from cloud.calls.model import Call, Play
+from cloud.http_client import open_client
 from cloud.services import Services
 
 LONGEST_WAIT_S = 5.0
@@ -14,7 +15,7 @@ LONGEST_WAIT_S = 5.0
 
 async def background(services: Services) -> None:
     """Until the process stops; woken by the feed, since whoever begins a call also writes to it."""
-    async with httpx.AsyncClient(trust_env=False) as client, asyncio.TaskGroup() as group:
+    async with open_client() as client, asyncio.TaskGroup() as group:
         group.create_task(_calls(services, client), name="dialler")
         group.create_task(_plays(services, client), name="speakers")
 

@@ -1,9 +1,8 @@
 """Ways out for messages to people that stand on rooms above `notify`: a call, a siren, a speaker."""
 
-import httpx
-
 from cloud.calls import dialler, speakers
 from cloud.calls.model import Speaker
+from cloud.http_client import open_client
 from cloud.incidents.docket import SYSTEM
 from cloud.notify.channels import Message, NotSent
 from cloud.problems import Problem
@@ -31,7 +30,7 @@ class VoiceChannel:
             "confirm_key": dialler.CONFIRM_KEY,
             "ring_s": self._services.settings.call_ring_s,
         }
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with open_client() as client:
             return await dialler.order(self._services, client, message.id, body)
 
 

@@ -1,8 +1,7 @@
 """The heartbeat as a way out: the one way of the one message that nobody reads."""
 
-import httpx
-
 from cloud.heartbeat import service
+from cloud.http_client import open_client
 from cloud.notify import faults
 from cloud.notify.channels import Message, NotSent, posted
 from cloud.services import Services
@@ -24,7 +23,7 @@ class HeartbeatChannel:
         if age > self._services.settings.heartbeat_every_s:
             raise NotSent(f"{age:.0f} s old: the next one is due", address=True)
         body = {"at": now.isoformat(), "passed": ["intake", "dispatch", "outbox"], "took_s": round(age, 3)}
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with open_client() as client:
             said = await posted(client, url, message.id, body)
         async with self._services.db.transaction() as session:
             await faults.end(session, service.FAULT, service.BEAT, now)

@@ -5,6 +5,7 @@ import contextlib
 
 import httpx
 
+from cloud.http_client import open_client
 from cloud.notify.by_apprise import AppriseChannel, SmsChannel
 from cloud.notify.channels import Channel, FeedChannel, LogFileChannel, WebhookChannel
 from cloud.notify.outbox import Outbox, next_due
@@ -16,7 +17,7 @@ LONGEST_WAIT_S = 5.0
 
 async def background(services: Services) -> None:
     """Send what is due; woken by the feed, since whoever queues a message also writes to it."""
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with open_client() as client:
         outbox = Outbox(services, channels_of(services, client))
         try:
             while not services.stopping.is_set():
