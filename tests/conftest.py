@@ -5,7 +5,11 @@ import socket
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from required import absent
+
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")  # how busy the machine is says nothing about the code
 
 ROOT = Path(__file__).parent.parent
 

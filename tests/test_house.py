@@ -37,7 +37,17 @@ CLOUD_FLOORS = [
     {"feed"},
     {"people"},
     {"timers"},
-    {"database", "settings", "problems", "services", "limits", "secret_files", "idempotency", "retrying", "http_client"},
+    {
+        "database",
+        "settings",
+        "problems",
+        "services",
+        "limits",
+        "secret_files",
+        "idempotency",
+        "retrying",
+        "http_client",
+    },
 ]
 GROUND = CLOUD_FLOORS[-1]
 CLOUD_FLOOR = {name: len(CLOUD_FLOORS) - index for index, names in enumerate(CLOUD_FLOORS) for name in names}
