@@ -1,7 +1,8 @@
 """The feed for people: server-sent events that resume, each entry checked against the listener's scope."""
 
 import json
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Hashable, Sequence
 from typing import Annotated
 from weakref import WeakKeyDictionary
 
@@ -55,6 +56,32 @@ async def newest(_person: AnyPerson, services: Shared) -> Position:
         return Position(position=await service.position(session))
 
 
+class Pages:
+    """The newest pages as they were written out, for all who may hear the same of them."""
+
+    def __init__(self) -> None:
+        self._written: OrderedDict[Hashable, list[bytes]] = OrderedDict()
+
+    def heard_by(self, person: Person, page: Sequence[Entry]) -> list[bytes]:
+        """What a person may hear of a page, joined. Who is named in it hears it as nobody else does."""
+        if any(entry.audience and person.id in entry.audience.persons for entry in page):
+            return _written(person, page)
+        sight = (person.roles, person.area_path, person.site_ids, person.exercises)
+        key = (page[0].position, page[-1].position, len(page), sight)
+        if key not in self._written:
+            self._written[key] = _written(person, page)
+            if len(self._written) > _MOST_PAGES:
+                self._written.popitem(last=False)
+        return self._written[key]
+
+
+def _written(person: Person, page: Sequence[Entry]) -> list[bytes]:
+    heard = stream.newest_states([entry for entry in page if may_hear(person, entry)])
+    return list(stream.chunks(stream.event_of(entry) for entry in heard))
+
+
+_MOST_PAGES = 16
+_pages: WeakKeyDictionary[service.Feed, Pages] = WeakKeyDictionary()
 _rolls: WeakKeyDictionary[service.Feed, Roll] = WeakKeyDictionary()
 
 
@@ -80,8 +107,7 @@ class _Listener:
     async def chosen(self, page: Sequence[Entry]) -> list[bytes]:
         if any(entry.kind == "drill" for entry in page):
             await self._refresh()  # who takes part may just have changed
-        heard = stream.newest_states([entry for entry in page if may_hear(self._person, entry)])
-        return [stream.event_of(entry) for entry in heard]
+        return _pages.setdefault(self._services.feed, Pages()).heard_by(self._person, page)
 
     async def clock(self) -> ServerSentEvent | None:
         if not await self._refresh():

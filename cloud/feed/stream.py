@@ -67,7 +67,7 @@ async def events(
                 after = page.position
                 continue
             if page:
-                for chunk in _chunks(await chosen(page)):
+                for chunk in chunks(await chosen(page)):
                     yield chunk
                 after = page[-1].position
             else:
@@ -77,7 +77,7 @@ async def events(
         feed.listeners -= 1
 
 
-def _chunks(events: Iterable[bytes]) -> Iterator[bytes]:
+def chunks(events: Iterable[bytes]) -> Iterator[bytes]:
     """Events joined, a chunk of a bounded size at a time."""
     waiting: list[bytes] = []
     size = 0
