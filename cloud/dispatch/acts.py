@@ -7,17 +7,17 @@ from fastapi import Depends, Request
 from fastapi.responses import JSONResponse
 from pydantic import StringConstraints
 
+from cloud import idempotency
 from cloud.dispatch import service
 from cloud.dispatch.service import Policy
-from cloud.incidents import idempotency
 from cloud.incidents import service as incidents
 from cloud.incidents.docket import Docket, docket
 from cloud.incidents.model import Incident
-from cloud.incidents.retrying import retrying
 from cloud.incidents.views import incidents_json
 from cloud.notify import service as notify
 from cloud.people.access import Person, Role, require
 from cloud.problems import Problem
+from cloud.retrying import retrying
 from cloud.services import services_of
 
 Desk = Annotated[Person, Depends(require(Role.DUTY_OFFICER, Role.TRAINER))]

@@ -9,7 +9,7 @@ from cloud.dispatch.escalation import STEPS
 from cloud.dispatch.policy import Policy
 from cloud.dispatch.service import follow
 from cloud.incidents.docket import docket
-from cloud.incidents.retrying import retrying
+from cloud.retrying import retrying
 from cloud.services import DueHandler, Services
 from cloud.timers import service as timers
 from cloud.timers.service import Due

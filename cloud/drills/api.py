@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from cloud.drills import clock, scenario, service
 from cloud.drills.model import Drill
 from cloud.feed.api import with_position
-from cloud.incidents.retrying import retrying
 from cloud.people.access import EVERYONE, Person, Role, require
 from cloud.problems import not_found
+from cloud.retrying import retrying
 from cloud.services import Services, services_of
 
 router = APIRouter(prefix="/drills", tags=["drills"])

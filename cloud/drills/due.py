@@ -1,7 +1,7 @@
 """Who carries out the timers of drills."""
 
 from cloud.drills import service
-from cloud.incidents.retrying import retrying
+from cloud.retrying import retrying
 from cloud.services import DueHandler, Services
 from cloud.timers import service as timers
 from cloud.timers.service import Due

@@ -26,12 +26,12 @@ from cloud.incidents.alarms import LATE_AFTER, Applied, is_late
 from cloud.incidents.docket import Actor, Docket, Exercise, docket, lock
 from cloud.incidents.model import Incident, IncidentAlarm
 from cloud.incidents.places import PlacedDevice
-from cloud.incidents.retrying import retrying
 from cloud.intake import actions, gateways
 from cloud.intake.model import IntakeEvent
 from cloud.intake.parse import Item
 from cloud.registry import service as registry
 from cloud.registry.model import Device, Edge
+from cloud.retrying import retrying
 from cloud.services import Services
 from wire.action import ActionReport
 from wire.alert import Alert

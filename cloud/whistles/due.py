@@ -7,7 +7,7 @@ from cloud.dispatch.policy import Policy
 from cloud.dispatch.service import follow
 from cloud.incidents.docket import SYSTEM, Docket, docket
 from cloud.incidents.model import Incident
-from cloud.incidents.retrying import retrying
+from cloud.retrying import retrying
 from cloud.services import DueHandler, Services
 from cloud.timers import service as timers
 from cloud.timers.service import Due
